@@ -1,0 +1,71 @@
+/** What several keys together have to satisfy. Pure: the file system is asked in `paths.ts`. */
+
+import type { Problem } from '../errors.ts';
+import { camelCase, KEYS } from './keys.ts';
+import { problemAt, type TypedSection } from './section.ts';
+import type { SectionConfig } from './types.ts';
+
+/** Problems of a section with itself. */
+export function checkSection({ resolved, config, failed }: TypedSection): Problem[] {
+  const problems: Problem[] = [];
+  const { daemonize, logFile, restartDelay, restartDelayMax, queue, queueUrl } = config;
+  const origin = (key: string) => resolved.values.get(key)?.origin;
+  const report = (key: string, code: string, message: string) => {
+    problems.push(problemAt(resolved.name, key, origin(key), `PH_ERR_CONFIG_${code}`, message));
+  };
+
+  if (daemonize === true && logFile === undefined && !failed.has('log_file')) {
+    report(
+      'daemonize',
+      'DAEMON_LOG',
+      'ph run -d needs log_file: in the background there is no terminal to write to',
+    );
+  }
+  if (restartDelay !== undefined && restartDelayMax !== undefined && restartDelayMax < restartDelay) {
+    const key = origin('restart_delay_max') === undefined ? 'restart_delay' : 'restart_delay_max';
+    report(
+      key,
+      'RESTART_DELAY',
+      `restart_delay (${restartDelay} ms) exceeds restart_delay_max (${restartDelayMax} ms)`,
+    );
+  }
+  if (queue !== undefined && queueUrl === undefined && !failed.has('queue_url')) {
+    report('queue', 'QUEUE_URL', 'a queue needs queue_url, the server that holds it');
+  }
+  return problems;
+}
+
+/** Supervisor-wide keys on which the sections disagree. */
+export function checkAgreement(sections: readonly TypedSection[]): Problem[] {
+  const problems: Problem[] = [];
+  for (const { name: key, scope } of KEYS) {
+    if (scope !== 'supervisor') continue;
+    const usable = sections.filter(({ failed }) => !failed.has(key));
+    const first = usable[0];
+    const other = usable.find(
+      section => first !== undefined && encoded(section, key) !== encoded(first, key),
+    );
+    if (first === undefined || other === undefined) continue;
+    // A section that relies on the default has no line to show.
+    const [shown, against] = originOf(other, key) === undefined ? [first, other] : [other, first];
+    const message =
+      `is the supervisor's, so sections that run together have to agree: ` +
+      `[${shown.resolved.name}] has ${textOf(shown, key)}, [${against.resolved.name}] has ${textOf(against, key)}`;
+    problems.push(
+      problemAt(shown.resolved.name, key, originOf(shown, key), 'PH_ERR_CONFIG_DISAGREE', message),
+    );
+  }
+  return problems;
+}
+
+function originOf({ resolved }: TypedSection, key: string) {
+  return resolved.values.get(key)?.origin;
+}
+
+function textOf({ resolved }: TypedSection, key: string): string {
+  return resolved.values.get(key)?.text || 'none';
+}
+
+function encoded({ config }: TypedSection, key: string): string | undefined {
+  return JSON.stringify(config[camelCase(key) as keyof SectionConfig]);
+}

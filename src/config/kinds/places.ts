@@ -1,0 +1,71 @@
+/** Paths, addresses and URLs. */
+
+import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
+import { type Kind, unexpected, ValueError } from './kind.ts';
+
+/** Absolute. */
+export const path: Kind<string> = {
+  label: 'path',
+  parse(text, directory) {
+    if (text === '' || text.includes('\0')) throw unexpected('a path', text);
+    return resolve(directory, text);
+  },
+  absolute: (text, directory) => (text === '' ? text : resolve(directory, text)),
+};
+
+/** A path, or undefined for standard error. */
+export const pathOrStderr: Kind<string | undefined> = {
+  label: 'path, or `stderr`',
+  parse: (text, directory) => (text === 'stderr' ? undefined : path.parse(text, directory)),
+  absolute: (text, directory) => (text === '' || text === 'stderr' ? text : resolve(directory, text)),
+};
+
+/** Where to listen. */
+export type Address =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string }
+  | { readonly type: 'fd'; readonly fd: number };
+
+const EXPECTED_ADDRESS = 'host:port, [v6]:port, unix:path or fd://N';
+
+export const address: Kind<Address> = {
+  label: '`host:port`, `[v6]:port`, `unix:path` or `fd://N`',
+  parse(text, directory) {
+    if (text.startsWith('unix:')) return { type: 'unix', path: path.parse(text.slice(5), directory) };
+    const fd = /^fd:\/\/(\d{1,9})$/.exec(text)?.[1];
+    if (fd !== undefined) return { type: 'fd', fd: Number(fd) };
+    const [, v6, name, digits] = /^(?:\[([^\]]*)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(text) ?? [];
+    const host = v6 ?? name;
+    const port = Number(digits);
+    if (host === undefined || (v6 !== undefined && !isIPv6(v6))) throw unexpected(EXPECTED_ADDRESS, text);
+    if (port > 65_535) throw unexpected('a port from 0 to 65535', text);
+    return { type: 'tcp', host, port };
+  },
+};
+
+/** Addresses with commas between them. */
+export const addresses: Kind<readonly Address[]> = {
+  label: `${address.label}; several with commas`,
+  parse(text, directory) {
+    const parts = text.split(',').map(part => part.trim());
+    if (parts.includes('')) throw unexpected(`${EXPECTED_ADDRESS}, with commas between several`, text);
+    return parts.map(part => address.parse(part, directory));
+  },
+};
+
+/** A URL of one of these protocols. The message never shows it: URLs hold passwords. */
+export function url(...protocols: readonly string[]): Kind<string> {
+  const forms = protocols.map(protocol => `${protocol}://`);
+  return {
+    label: `URL: ${forms.map(form => `\`${form}\``).join(', ')}`,
+    parse(text) {
+      if (!forms.some(form => text.startsWith(form)) || !URL.canParse(text)) {
+        throw new ValueError(
+          `expected a URL that begins with ${forms.join(', ')}; in a password, write # / ? @ and other signs as %XX`,
+        );
+      }
+      return text;
+    },
+  };
+}

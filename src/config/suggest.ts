@@ -1,0 +1,30 @@
+/** "Did you mean …?" for keys. */
+
+import { distance } from 'fastest-levenshtein';
+import { KEYS } from './keys.ts';
+
+const MAX_DISTANCE = 2;
+/** A name this short resembles too many others: `users` is no misspelt `user`. */
+const SHORT = 4;
+
+/** The known key that an unknown lower-case one resembles, if any. */
+export function suggestKey(unknown: string): string | undefined {
+  const letters = lettersOf(unknown);
+  const same = KEYS.find(({ name }) => lettersOf(name) === letters);
+  if (same !== undefined) return same.name;
+  let best: string | undefined;
+  let bestDistance = MAX_DISTANCE + 1;
+  for (const { name } of KEYS) {
+    const shorter = Math.min(name.length, unknown.length);
+    const away = shorter <= SHORT ? Number.POSITIVE_INFINITY : distance(name, unknown);
+    if (away < bestDistance && away <= shorter / 3) {
+      best = name;
+      bestDistance = away;
+    }
+  }
+  return best;
+}
+
+function lettersOf(name: string): string {
+  return name.replace(/[_-]/g, '');
+}

@@ -1,0 +1,169 @@
+/** Every error that this package throws on purpose, each with a stable `code`. */
+
+/** Exit codes of `ph`, as `docs/` and the README list them. */
+export const ExitCode = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notRunning: 3,
+  alreadyRunning: 4,
+  cannotBoot: 5,
+} as const;
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Base of all errors of this package: `code` is stable, `message` is for people. */
+export class ProcessHandlerError extends Error {
+  readonly code: string;
+  /** What `ph` exits with when this error ends it. */
+  readonly exitCode: ExitCode;
+
+  constructor(code: string, message: string, options: ErrorOptions & { exitCode?: ExitCode } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.exitCode = options.exitCode ?? ExitCode.failed;
+  }
+}
+
+/** One thing that is wrong with a configuration, and where. */
+export interface Problem {
+  /** Absolute path of the file, or where the value came from: `environment`, `command line`. */
+  readonly file: string;
+  /** 1-based; absent where there is no line to name. */
+  readonly line?: number;
+  readonly section?: string;
+  readonly key?: string;
+  /** Stable, `PH_ERR_CONFIG_*`. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** The configuration cannot be used; `problems` holds everything that is wrong with it, not only the first. */
+export class ConfigError extends ProcessHandlerError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('PH_ERR_CONFIG', problems.map(formatProblem).join('\n'), { exitCode: ExitCode.usage });
+    this.problems = problems;
+  }
+}
+
+/** `file:line: [section] key: message`, as editors and terminals make it clickable. */
+export function formatProblem({ file, line, section, key, message }: Problem): string {
+  const place = line === undefined ? file : `${file}:${line}`;
+  const subject = `${section === undefined ? '' : `[${section}] `}${key === undefined ? '' : `${key}: `}`;
+  return `${place}: ${subject}${message}`;
+}
+
+/** The task module offers neither a task nor a Worker class. */
+export class TaskModuleError extends ProcessHandlerError {
+  constructor(message: string) {
+    super('PH_ERR_TASK_MODULE', message);
+  }
+}
+
+/** `run()` named a task that the module does not export. */
+export class UnknownTaskError extends ProcessHandlerError {
+  constructor(name: string, known: Iterable<string>) {
+    super('PH_ERR_UNKNOWN_TASK', `no task is named "${name}"; there are: ${[...known].join(', ') || 'none'}`);
+  }
+}
+
+/** `this.pool` was used in a section with `threads = 0`. */
+export class NoThreadsError extends ProcessHandlerError {
+  constructor() {
+    super('PH_ERR_NO_THREADS', 'this section has no threads to run a task on (threads = 0)');
+  }
+}
+
+/** A task ran longer than `task_timeout`; its thread was ended. */
+export class TaskTimeoutError extends ProcessHandlerError {
+  constructor(name: string, limit: number) {
+    super('PH_ERR_TASK_TIMEOUT', `task ${name} ran longer than ${limit} ms`);
+  }
+}
+
+/** A task waited longer than `queue_timeout` for a thread; it was not begun. */
+export class QueueTimeoutError extends ProcessHandlerError {
+  constructor(name: string, limit: number) {
+    super('PH_ERR_QUEUE_TIMEOUT', `task ${name} waited longer than ${limit} ms for a thread`);
+  }
+}
+
+/** As many tasks wait as `max_queue` allows. */
+export class QueueFullError extends ProcessHandlerError {
+  constructor(limit: number) {
+    super('PH_ERR_QUEUE_FULL', `${limit} tasks wait already (max_queue)`);
+  }
+}
+
+/** A thread ended while it ran a task: `process.exit()`, or out of `max_thread_memory`. */
+export class ThreadExitError extends ProcessHandlerError {
+  constructor(name: string, reason: string, cause: unknown) {
+    super('PH_ERR_THREAD_EXIT', `the thread that ran task ${name} ended: ${reason}`, { cause });
+  }
+}
+
+/** A log file cannot be opened; what was in force before stays in force. */
+export class LogFileError extends ProcessHandlerError {
+  /** Absolute path of the log file. */
+  readonly path: string;
+
+  constructor(path: string, reason: string, options: ErrorOptions = {}) {
+    super('PH_ERR_LOG_FILE', `cannot open log file ${path}: ${reason}`, options);
+    this.path = path;
+  }
+}
+
+/** A reload changed nothing, because a worker of the new generation did not become ready. */
+export class ReloadError extends ProcessHandlerError {
+  /** The user's own error and stack, where there is one. */
+  readonly details: string;
+
+  constructor(section: string, error: { message: string; details: string }) {
+    super('PH_ERR_RELOAD', `[${section}] ${error.message}`);
+    this.details = error.details;
+  }
+}
+
+/** No worker of any section could boot. */
+export class BootError extends ProcessHandlerError {
+  /** The user's own error and stack, by section. */
+  readonly details: string;
+
+  constructor(failures: ReadonlyMap<string, { message: string; details: string }>) {
+    super('PH_ERR_BOOT', `no worker could boot: ${[...failures.keys()].join(', ')}`, {
+      exitCode: ExitCode.cannotBoot,
+    });
+    this.details = [...failures].map(([section, error]) => `[${section}] ${error.details}`).join('\n\n');
+  }
+}
+
+/** Another supervisor holds the pidfile. */
+export class AlreadyRunningError extends ProcessHandlerError {
+  /** Undefined where the holder did not answer. */
+  readonly pid: number | undefined;
+
+  constructor(pidfile: string, pid: number | undefined) {
+    const holder = pid === undefined ? 'a supervisor that does not answer' : `pid ${pid}`;
+    super('PH_ERR_ALREADY_RUNNING', `already running: ${holder} holds ${pidfile}`, {
+      exitCode: ExitCode.alreadyRunning,
+    });
+    this.pid = pid;
+  }
+}
+
+/** The pidfile cannot be written, or what stands in its place is no pidfile. */
+export class PidfileError extends ProcessHandlerError {
+  constructor(path: string, reason: string, cause?: unknown) {
+    super('PH_ERR_PIDFILE', `pidfile ${path}: ${reason}`, { cause });
+  }
+}
+
+/** The daemon ended before it was ready and could not say why. */
+export class DaemonError extends ProcessHandlerError {
+  constructor(reason: string) {
+    super('PH_ERR_DAEMON', reason);
+  }
+}
