@@ -1,0 +1,59 @@
+/** What a master and its worker process tell each other over Node's IPC: control only, never tasks. */
+
+import type { SectionConfig } from '../config/types.ts';
+
+/** A task that a thread has begun, as heartbeats and stack dumps show it. */
+export interface RunningTask {
+  readonly name: string;
+  readonly threadId: number;
+  /** Milliseconds since the thread began it. */
+  readonly age: number;
+}
+
+/** An error on its way to the master: text only, so that nothing of it can fail to arrive. */
+export interface ErrorReport {
+  /** First line for a log: `TypeError: x is not a function`. */
+  readonly message: string;
+  /** What a person wants to read: the stack without our frames and Node's, causes included. */
+  readonly details: string;
+}
+
+/** How TypeScript becomes JavaScript: by Node itself, or by tsx. */
+export type TypescriptLoader = 'native' | 'tsx';
+
+/** `run` serves; `check` only loads the task module, says what it found and exits. */
+export type BootMode = 'run' | 'check';
+
+export interface BootMessage {
+  readonly type: 'boot';
+  readonly mode: BootMode;
+  readonly config: SectionConfig;
+  readonly loader?: TypescriptLoader | undefined;
+  /** 1…N, unique among the worker processes of a group that serve at the same time. */
+  readonly index: number;
+  readonly generation: number;
+}
+
+export type MasterMessage = BootMessage;
+
+export interface Heartbeat {
+  readonly type: 'heartbeat';
+  /** Bytes. */
+  readonly rss: number;
+  /** Requests since the process started: `handleRequest` rounds and tasks. */
+  readonly requests: number;
+  readonly running: readonly RunningTask[];
+  readonly queued: number;
+}
+
+export type WorkerMessage =
+  | Heartbeat
+  | { readonly type: 'ready'; readonly tasks: readonly string[]; readonly workerClass: string | undefined }
+  | { readonly type: 'boot-failed'; readonly error: ErrorReport }
+  /** The worker has served `max_requests` and asks for its replacement; it goes on until that is ready. */
+  | { readonly type: 'retire'; readonly reason: string };
+
+/** How often a worker says that it lives, in ms: often enough that several are lost before `timeout` ends it. */
+export function heartbeatInterval(timeout: number): number {
+  return timeout === 0 ? 1000 : Math.min(1000, Math.max(20, timeout / 5));
+}

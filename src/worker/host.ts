@@ -1,0 +1,182 @@
+/** The main thread of a worker process: boots the task module and its Worker, serves, drains. */
+
+import { execFileSync } from 'node:child_process';
+import os from 'node:os';
+import type { Logger } from 'pino';
+import {
+  type BootMessage,
+  type ErrorReport,
+  heartbeatInterval,
+  type WorkerMessage,
+} from '../channel/control.ts';
+import type { SectionConfig } from '../config/types.ts';
+import { createWorkerLogger } from '../log/worker-logger.ts';
+import { reportError } from './error-report.ts';
+import { loadTaskModule, type TaskModule } from './task-module.ts';
+import { ThreadLoadError, Threads } from './threads.ts';
+import { Worker } from './worker.ts';
+
+type HostState = 'starting' | 'ready' | 'draining' | 'exiting';
+
+export class Host {
+  readonly #boot: BootMessage;
+  readonly #config: SectionConfig;
+  readonly #drain = new AbortController();
+  readonly #retireAfter: number;
+  #logger: Logger;
+  #state: HostState = 'starting';
+  #threads: Threads | undefined;
+  #requests = 0;
+
+  constructor(boot: BootMessage) {
+    this.#boot = boot;
+    this.#config = boot.config;
+    this.#logger = this.#createLogger(boot.config.name);
+    const { maxRequests, maxRequestsJitter } = boot.config;
+    this.#retireAfter = maxRequests && maxRequests + Math.round(Math.random() * maxRequestsJitter);
+    process.on('uncaughtException', error => this.#crash(error));
+  }
+
+  /** Boots, serves until drained, exits. Never returns before the process ends. */
+  async run(): Promise<void> {
+    let worker: Worker;
+    try {
+      worker = await this.#start();
+    } catch (error) {
+      return this.#failBoot(error);
+    }
+    if (this.#boot.mode === 'check') return this.#exit(0);
+    try {
+      if (this.#state === 'ready') await worker.run();
+      await worker.stop();
+      await this.#threads?.close();
+    } catch (error) {
+      return this.#crash(error);
+    }
+    this.#exit(0);
+  }
+
+  /** Begins the graceful end: `signal` aborts, what is in hand is finished, then the process exits. */
+  drain(): void {
+    if (this.#state !== 'ready' && this.#state !== 'starting') return;
+    this.#state = 'draining';
+    this.#drain.abort();
+  }
+
+  async #start(): Promise<Worker> {
+    const { config, index, loader } = this.#boot;
+    takeIdentity(config, index);
+    // The threads load the module while the main thread does.
+    const threads = new Threads(this.#isCheck ? { ...config, threads: 0 } : config, loader, error =>
+      this.#logger.error({ err: error }, 'a thread failed outside of a task'),
+    );
+    this.#threads = threads;
+    const [module] = await Promise.all([loadTaskModule(config.task, loader), threads.loaded]);
+    const worker = this.#isCheck
+      ? new Worker(this.#context(threads))
+      : await this.#startWorker(module, threads);
+    await this.#tell({
+      type: 'ready',
+      tasks: [...module.tasks.keys()],
+      workerClass: module.workerClass?.name,
+    });
+    if (this.#state === 'starting') this.#state = 'ready';
+    return worker;
+  }
+
+  get #isCheck(): boolean {
+    return this.#boot.mode === 'check';
+  }
+
+  async #startWorker(module: TaskModule, threads: Threads): Promise<Worker> {
+    const WorkerClass = module.workerClass ?? Worker;
+    if (WorkerClass.loggerName) this.#logger = this.#createLogger(WorkerClass.loggerName);
+    const worker = new WorkerClass(this.#context(threads));
+    await worker.setup();
+    await worker.initProcess();
+    this.#beat(threads);
+    return worker;
+  }
+
+  #context(threads: Threads) {
+    return {
+      config: this.#config,
+      logger: this.#logger,
+      pool: threads,
+      signal: this.#drain.signal,
+      index: this.#boot.index,
+      countRequest: () => this.#countRequest(),
+    };
+  }
+
+  #countRequest(): void {
+    this.#requests++;
+    if (this.#requests === this.#retireAfter) void this.#tell({ type: 'retire', reason: 'max_requests' });
+  }
+
+  #beat(threads: Threads): void {
+    const beat = () =>
+      void this.#tell({
+        type: 'heartbeat',
+        rss: process.memoryUsage.rss(),
+        requests: this.#requests,
+        running: threads.running,
+        queued: threads.queued,
+      });
+    beat();
+    setInterval(beat, heartbeatInterval(this.#config.timeout));
+  }
+
+  async #failBoot(error: unknown): Promise<void> {
+    const report: ErrorReport = error instanceof ThreadLoadError ? error.report : reportError(error);
+    await this.#tell({ type: 'boot-failed', error: report });
+    this.#exit(1);
+  }
+
+  #crash(error: unknown): void {
+    if (this.#state === 'exiting') return;
+    if (this.#state === 'starting') return void this.#failBoot(error);
+    this.#logger.fatal({ err: error }, 'the worker failed');
+    this.#exit(1);
+  }
+
+  #exit(code: number): void {
+    this.#state = 'exiting';
+    process.exit(code);
+  }
+
+  #createLogger(name: string): Logger {
+    return createWorkerLogger({
+      name,
+      section: this.#config.name,
+      index: this.#boot.index,
+      level: this.#config.logLevel,
+    });
+  }
+
+  /** Resolves when the message has been handed over, or cannot be any more. */
+  #tell(message: WorkerMessage): Promise<void> {
+    return new Promise(resolve => {
+      if (!process.connected) return resolve();
+      process.send?.(message, undefined, undefined, () => resolve());
+    });
+  }
+}
+
+/** Title, priority, umask and user of the process, before any of the user's code runs. */
+function takeIdentity({ procName, nice, umask, user, group }: SectionConfig, index: number): void {
+  process.title = `ph: ${procName}#${index}`;
+  if (nice !== undefined) os.setPriority(nice);
+  if (umask !== undefined) process.umask(umask);
+  if (user === undefined && group === undefined) return;
+  // Root's own groups would stay with the process otherwise.
+  const groups = user === undefined ? [group as string] : idsOf(user, '-G');
+  process.setgroups?.(groups);
+  process.setgid?.(group ?? (idsOf(user as string, '-g')[0] as number));
+  if (user !== undefined) process.setuid?.(user);
+}
+
+/** Node cannot look a user up; `id` can, wherever the users come from. */
+function idsOf(user: string, which: '-g' | '-G'): number[] {
+  return execFileSync('id', [which, user], { encoding: 'utf8' }).trim().split(' ').map(Number);
+}

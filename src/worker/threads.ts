@@ -1,0 +1,193 @@
+/** The thread pool of a worker process: Piscina, with time-outs, causes and sight of what runs. */
+
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import type { ErrorReport, RunningTask, TypescriptLoader } from '../channel/control.ts';
+import { decodeThrown } from '../channel/error-value.ts';
+import type { SectionConfig } from '../config/types.ts';
+import {
+  NoThreadsError,
+  ProcessHandlerError,
+  QueueFullError,
+  QueueTimeoutError,
+  TaskTimeoutError,
+  ThreadExitError,
+  UnknownTaskError,
+} from '../errors.ts';
+import { withResolvers } from '../promise.ts';
+import type { ThreadCall, ThreadData, ThreadMessage, ThreadReply } from './thread-protocol.ts';
+import type { RunOptions, TaskPool } from './worker.ts';
+
+const threadMain = fileURLToPath(import.meta.resolve('./thread-main.js'));
+const mebibyte = 2 ** 20;
+
+export type ThreadsConfig = Pick<
+  SectionConfig,
+  'task' | 'threads' | 'maxThreadMemory' | 'maxQueue' | 'taskTimeout' | 'queueTimeout' | 'gracefulTimeout'
+>;
+
+/** A task module that a thread could not load although the main thread could. */
+export class ThreadLoadError extends ProcessHandlerError {
+  readonly report: ErrorReport;
+
+  constructor(report: ErrorReport) {
+    super('PH_ERR_THREAD_LOAD', report.message);
+    this.report = report;
+  }
+}
+
+export class Threads implements TaskPool {
+  readonly #config: ThreadsConfig;
+  readonly #piscina: Piscina | undefined;
+  readonly #calls = new Map<number, Call>();
+  #taskNames: readonly string[] = [];
+  /** Resolves when every thread has loaded the task module; rejects with a `ThreadLoadError`. */
+  readonly loaded: Promise<void>;
+  #nextId = 1;
+
+  /** Starts all threads; `onError` gets what a thread throws outside of any task. */
+  constructor(
+    config: ThreadsConfig,
+    loader: TypescriptLoader | undefined,
+    onError: (error: unknown) => void,
+  ) {
+    this.#config = config;
+    const { promise, resolve, reject } = withResolvers<void>();
+    this.loaded = promise;
+    if (config.threads === 0) {
+      resolve();
+      return;
+    }
+
+    const data: ThreadData = { task: config.task, loader };
+    this.#piscina = new Piscina({
+      filename: threadMain,
+      minThreads: config.threads,
+      maxThreads: config.threads,
+      workerData: data,
+      closeTimeout: config.gracefulTimeout,
+      ...(config.maxThreadMemory > 0 && {
+        resourceLimits: {
+          maxOldGenerationSizeMb: Math.max(1, Math.floor(config.maxThreadMemory / mebibyte)),
+        },
+      }),
+    });
+    this.#piscina.on('error', onError);
+    let toLoad = config.threads;
+    this.#piscina.on('message', (message: ThreadMessage) => {
+      switch (message.type) {
+        case 'begun':
+          this.#calls.get(message.id)?.begin(message.threadId);
+          break;
+        case 'loaded':
+          this.#taskNames = message.tasks;
+          if (--toLoad === 0) resolve();
+          break;
+        case 'load-failed':
+          reject(new ThreadLoadError(message.error));
+          break;
+      }
+    });
+  }
+
+  get running(): readonly RunningTask[] {
+    return [...this.#calls.values()].flatMap(call => call.running ?? []);
+  }
+
+  get queued(): number {
+    return this.#piscina?.queueSize ?? 0;
+  }
+
+  async run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
+    const { name = 'default', signal, timeout = this.#config.taskTimeout } = options;
+    const { maxQueue, queueTimeout } = this.#config;
+    if (!this.#piscina) throw new NoThreadsError();
+    if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
+    if (maxQueue > 0 && this.queued >= maxQueue) throw new QueueFullError(maxQueue);
+
+    const call = new Call(name, { timeout, queueTimeout, signal });
+    const id = this.#nextId++;
+    this.#calls.set(id, call);
+    const message: ThreadCall = { id, name, payload };
+    try {
+      const reply: ThreadReply = await this.#piscina.run(message, { signal: call.signal });
+      if ('thrown' in reply) throw decodeThrown(reply.thrown);
+      return reply.result as Result;
+    } catch (error) {
+      throw call.explain(error);
+    } finally {
+      this.#calls.delete(id);
+      call.end();
+    }
+  }
+
+  /** Resolves when what was begun and what waits has ended. */
+  async close(): Promise<void> {
+    await this.#piscina?.close();
+  }
+}
+
+/** One call of `run()`: its clocks, and why it was given up. */
+class Call {
+  readonly #name: string;
+  readonly #timeout: number;
+  readonly #controller = new AbortController();
+  readonly #userSignal: AbortSignal | undefined;
+  #begun: { at: number; threadId: number } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #limit: TaskTimeoutError | QueueTimeoutError | undefined;
+
+  constructor(
+    name: string,
+    limits: { timeout: number; queueTimeout: number; signal: AbortSignal | undefined },
+  ) {
+    this.#name = name;
+    this.#timeout = limits.timeout;
+    this.#userSignal = limits.signal;
+    if (limits.signal?.aborted) this.#onUserAbort();
+    limits.signal?.addEventListener('abort', this.#onUserAbort, { once: true });
+    this.#setTimer(limits.queueTimeout, () => new QueueTimeoutError(name, limits.queueTimeout));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get running(): RunningTask | undefined {
+    if (!this.#begun) return undefined;
+    const { at, threadId } = this.#begun;
+    return { name: this.#name, threadId, age: Math.round(performance.now() - at) };
+  }
+
+  begin(threadId: number): void {
+    this.#begun = { at: performance.now(), threadId };
+    this.#setTimer(this.#timeout, () => new TaskTimeoutError(this.#name, this.#timeout));
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#userSignal?.removeEventListener('abort', this.#onUserAbort);
+  }
+
+  /** Turns what Piscina says of an ended thread into what happened. */
+  explain(error: unknown): unknown {
+    if (this.#limit) return this.#limit;
+    if (!(error instanceof Error)) return error;
+    if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+      return new ThreadExitError(this.#name, 'out of memory (max_thread_memory)', error);
+    }
+    const exitCode = /^worker exited with code: (\d+)$/.exec(error.message)?.[1];
+    return exitCode ? new ThreadExitError(this.#name, `it exited with code ${exitCode}`, error) : error;
+  }
+
+  #onUserAbort = (): void => this.#controller.abort(this.#userSignal?.reason);
+
+  #setTimer(limit: number, reason: () => TaskTimeoutError | QueueTimeoutError): void {
+    clearTimeout(this.#timer);
+    if (limit === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#limit = reason();
+      this.#controller.abort(this.#limit);
+    }, limit);
+  }
+}

@@ -1,0 +1,115 @@
+/** The classes that a task module may extend and default-export. */
+
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { SectionConfig } from '../config/types.ts';
+
+export interface RunOptions {
+  /** Name of an exported function of the task module. Default: `default`, its default export. */
+  readonly name?: string;
+  /** Aborting takes a waiting task out of the queue and ends the thread of a running one. */
+  readonly signal?: AbortSignal;
+  /** Longest run, ms; it does not count the wait for a thread. Default: `task_timeout`; 0: none. */
+  readonly timeout?: number;
+}
+
+/** The threads of a worker process. */
+export interface TaskPool {
+  /**
+   * Runs an exported function of the task module on a thread. Payload and result are structured clones.
+   *
+   * Rejects with the task's own error; `TaskTimeoutError` and `QueueTimeoutError` beyond `task_timeout` and
+   * `queue_timeout`; `ThreadExitError` when the thread ended under it; `UnknownTaskError`; `AbortError`.
+   */
+  run<Result = unknown>(payload?: unknown, options?: RunOptions): Promise<Result>;
+}
+
+/** What the host gives to the constructor of a Worker. */
+export interface WorkerContext {
+  readonly config: SectionConfig;
+  readonly logger: Logger;
+  readonly pool: TaskPool;
+  readonly signal: AbortSignal;
+  readonly index: number;
+  readonly countRequest: () => void;
+}
+
+export type WorkerClass = (new (context: WorkerContext) => Worker) & { readonly loggerName?: string };
+
+// A global symbol, because the user's module may load another copy of this package than the `ph` that runs it.
+const brand = Symbol.for('processhandler.Worker');
+
+export function isWorkerClass(value: unknown): value is WorkerClass {
+  return typeof value === 'function' && (value as { [brand]?: unknown })[brand] === true;
+}
+
+/**
+ * The main thread of a worker process. `setup()` and `initProcess()` run once, then the process is ready and `run()`
+ * begins; `stop()` is called when it has ended. An error in one of the first two is a boot failure, an error in
+ * `run()` a crash: the process exits and is replaced.
+ */
+export class Worker {
+  static readonly [brand] = true;
+  /** Name in the log lines of `this.logger`. Default: the section. */
+  static readonly loggerName?: string;
+
+  /** The section's keys, typed: durations in ms, sizes in bytes. Own keys are texts in `config.settings`. */
+  readonly config: SectionConfig;
+  readonly logger: Logger;
+  readonly pool: TaskPool;
+  /** Aborted when draining begins: finish what is in hand and begin nothing new. */
+  readonly signal: AbortSignal;
+  /** 1…N within the section; a replacement has the index of what it replaces. */
+  readonly index: number;
+  readonly #countRequest: () => void;
+
+  constructor(context: WorkerContext) {
+    this.config = context.config;
+    this.logger = context.logger;
+    this.pool = context.pool;
+    this.signal = context.signal;
+    this.index = context.index;
+    this.#countRequest = context.countRequest;
+  }
+
+  /** First: read `this.config`, check what is needed. */
+  setup(): void | Promise<void> {}
+
+  /** Second: open connections, load models, listen. */
+  initProcess(): void | Promise<void> {}
+
+  /** Serves until `this.signal` is aborted. A return before that is a clean exit of the process. */
+  run(): void | Promise<void> {
+    return new Promise(resolve => {
+      if (this.signal.aborted) return resolve();
+      this.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  /** Last: close what was opened. It has what is left of `graceful_timeout`. */
+  stop(): void | Promise<void> {}
+
+  /** Counts one request for `max_requests`. */
+  protected countRequest(): void {
+    this.#countRequest();
+  }
+
+  /** Waits `ms`, or until draining begins if that is sooner. */
+  protected async sleep(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.signal }).catch(() => {});
+  }
+}
+
+/** Calls `handleRequest()` again and again, one round after another, until it is stopped. Each round is a request. */
+export abstract class SyncWorker extends Worker {
+  abstract handleRequest(): void | Promise<void>;
+
+  override async run(): Promise<void> {
+    while (!this.signal.aborted) {
+      await this.handleRequest();
+      this.countRequest();
+      // A round without any wait would starve the heartbeats and signals of this process.
+      await nextTurn();
+    }
+  }
+}
