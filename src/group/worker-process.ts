@@ -1,0 +1,252 @@
+/** The master's view of one worker process. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import type { Duplex, Readable } from 'node:stream';
+import type { BootMode, ErrorReport, Heartbeat, MasterMessage, WorkerMessage } from '../channel/control.ts';
+import type { SectionConfig } from '../config/types.ts';
+import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
+import { type Launch, workerEntry } from './launch.ts';
+import { StackClient } from './stack-client.ts';
+
+export type WorkerState = 'starting' | 'ready' | 'draining' | 'exited';
+
+export interface WorkerSpec {
+  readonly config: SectionConfig;
+  readonly launch: Launch;
+  readonly index: number;
+  readonly generation: number;
+  readonly mode: BootMode;
+}
+
+interface WorkerEvents {
+  ready: [];
+  /** It asks to be replaced. */
+  retire: [reason: string];
+  exit: [reason: ExitReason];
+}
+
+/** After its exit a worker's pipes may be held open by a process of its own: how long their end is awaited, ms. */
+const pipesGrace = 200;
+const lastWordsLength = 4096;
+
+export class WorkerProcess extends EventEmitter<WorkerEvents> {
+  readonly spec: WorkerSpec;
+  readonly index: number;
+  readonly generation: number;
+  readonly #child: ChildProcess;
+  readonly #stack: StackClient | undefined;
+  readonly #now: () => number;
+
+  #state: WorkerState = 'starting';
+  #ending: Ending | undefined;
+  #bootError: ErrorReport | undefined;
+  #spawnError: Error | undefined;
+  #lastWords = '';
+  #heartbeat: Heartbeat | undefined;
+  #tasks: readonly string[] = [];
+  #workerClass: string | undefined;
+
+  readonly startedAt: number;
+  #readyAt: number | undefined;
+  #drainingAt: number | undefined;
+  #heardAt: number;
+
+  /** `now` is the group's clock; all times of a worker are in its milliseconds. */
+  constructor(spec: WorkerSpec, now: () => number) {
+    super();
+    this.spec = spec;
+    this.index = spec.index;
+    this.generation = spec.generation;
+    this.#now = now;
+    this.startedAt = now();
+    this.#heardAt = this.startedAt;
+    this.#child = spawn(process.execPath, [...spec.launch.execArgv, workerEntry], {
+      cwd: spec.config.basePath,
+      env: spec.launch.env,
+      // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+    });
+    this.#child.on('error', error => this.#onError(error));
+    if (this.#child.pid === undefined) return;
+
+    this.#stack = new StackClient(this.#child.stdio[4] as Duplex);
+    this.#child.on('message', message => this.#onMessage(message as WorkerMessage));
+    this.#child.on('exit', (code, signal) => this.#onExit(code, signal));
+    this.#child.stderr?.on('data', (chunk: Buffer) => {
+      this.#lastWords = (this.#lastWords + chunk.toString('latin1')).slice(-lastWordsLength);
+    });
+    const boot: MasterMessage = {
+      type: 'boot',
+      mode: spec.mode,
+      config: spec.config,
+      loader: spec.launch.loader,
+      index: spec.index,
+      generation: spec.generation,
+    };
+    // A worker that is gone already shows in its exit.
+    this.#child.send(boot, () => {});
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** Undefined where no process could be started. */
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get stdout(): Readable | null {
+    return this.#child.stdout;
+  }
+
+  get stderr(): Readable | null {
+    return this.#child.stderr;
+  }
+
+  /** What it said of itself last. */
+  get heartbeat(): Heartbeat | undefined {
+    return this.#heartbeat;
+  }
+
+  /** Names of the tasks that its module exports; known from `ready` on. */
+  get tasks(): readonly string[] {
+    return this.#tasks;
+  }
+
+  /** Name of its Worker class; undefined for a module without one. */
+  get workerClass(): string | undefined {
+    return this.#workerClass;
+  }
+
+  get bootError(): ErrorReport | undefined {
+    return this.#bootError;
+  }
+
+  /** How long nothing was heard of it, ms. */
+  get silence(): number {
+    return this.#now() - this.#heardAt;
+  }
+
+  /** How long it has been ready, ms; 0 before. */
+  get servedFor(): number {
+    return this.#readyAt === undefined ? 0 : this.#now() - this.#readyAt;
+  }
+
+  /** How long it has been draining, ms; 0 before. */
+  get drainingFor(): number {
+    return this.#drainingAt === undefined ? 0 : this.#now() - this.#drainingAt;
+  }
+
+  /** Why the master is ending it; undefined while it is not. */
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
+  /** A sign of life that is no heartbeat: its main thread waits for us, so its silence is ours. */
+  excuse(): void {
+    this.#heardAt = this.#now();
+  }
+
+  /** Asks it to finish what it has and to exit. */
+  drain(): void {
+    if (this.#state === 'draining' || this.#state === 'exited') return;
+    this.#ending ??= { cause: 'drain' };
+    // Before it is ready there is nothing to finish, and nobody yet to hear the signal.
+    if (this.#state === 'starting') {
+      this.kill(this.#ending);
+      return;
+    }
+    this.#state = 'draining';
+    this.#drainingAt = this.#now();
+    this.#signal(this.spec.config.stopSignal);
+  }
+
+  /** Ends its main process with a core dump where the system makes them. */
+  abort(ending: Ending): void {
+    this.#ending = ending;
+    this.#signal('SIGABRT');
+  }
+
+  /** Ends it and every process that it started. */
+  kill(ending: Ending): void {
+    if (this.#state === 'exited') return;
+    this.#ending = ending;
+    this.#killGroup();
+  }
+
+  /** The JavaScript stack of its main thread, innermost first; empty where it gives none within the limit (ms). */
+  async stack(limit: number): Promise<readonly string[]> {
+    return (await this.#stack?.request(limit)) ?? [];
+  }
+
+  #onMessage(message: WorkerMessage): void {
+    this.#heardAt = this.#now();
+    switch (message.type) {
+      case 'heartbeat':
+        this.#heartbeat = message;
+        break;
+      case 'ready':
+        this.#tasks = message.tasks;
+        this.#workerClass = message.workerClass;
+        if (this.#state !== 'starting') break;
+        this.#state = 'ready';
+        this.#readyAt = this.#now();
+        this.emit('ready');
+        break;
+      case 'boot-failed':
+        this.#bootError = message.error;
+        break;
+      case 'retire':
+        this.emit('retire', message.reason);
+        break;
+    }
+  }
+
+  #onError(error: Error): void {
+    if (this.#child.pid !== undefined) return; // a send to a worker that is gone: its exit tells
+    this.#spawnError = error;
+    this.#finish(null, null);
+  }
+
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
+    // Its own children do not outlive it; nor do they keep its pipes open.
+    this.#killGroup();
+    const timer = setTimeout(() => this.#finish(code, signal), pipesGrace);
+    this.#child.once('close', () => {
+      clearTimeout(timer);
+      this.#finish(code, signal);
+    });
+  }
+
+  #finish(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.#state === 'exited') return;
+    this.#stack?.close();
+    const reason = classifyExit({
+      code,
+      signal,
+      ready: this.#readyAt !== undefined,
+      ending: this.#ending,
+      bootError: this.#bootError,
+      spawnError: this.#spawnError,
+      lastWords: this.#lastWords,
+    });
+    this.#state = 'exited';
+    this.emit('exit', reason);
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  #killGroup(): void {
+    if (this.pid === undefined) return;
+    try {
+      process.kill(-this.pid, 'SIGKILL');
+    } catch {
+      // No process is left in the group.
+    }
+  }
+}
