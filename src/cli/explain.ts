@@ -1,0 +1,20 @@
+/** An error that ends `ph`, as its user reads it. */
+
+import { BootError, ExitCode, ProcessHandlerError } from '../errors.ts';
+
+/** Prints it on stderr; returns what to exit with. */
+export function explain(error: unknown): ExitCode {
+  const { text, exitCode } = explanation(error);
+  process.stderr.write(`${text}\n`);
+  return exitCode;
+}
+
+export function explanation(error: unknown): { readonly text: string; readonly exitCode: ExitCode } {
+  if (!(error instanceof ProcessHandlerError)) {
+    // Ours to mend, so its stack matters.
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { text: `ph: unexpected: ${text}`, exitCode: ExitCode.failed };
+  }
+  const details = error instanceof BootError ? `\n${error.details}` : '';
+  return { text: `ph: ${error.message}${details}`, exitCode: error.exitCode };
+}

@@ -1,0 +1,63 @@
+/** `ph run -d`: the same command again in the background, and its word that it is ready. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { DaemonError, type ExitCode } from '../errors.ts';
+
+/** Set in the background process, and nowhere else. */
+const daemonVariable = 'PH_DAEMON';
+
+/** What the background process tells the caller's, once. */
+export type DaemonReport =
+  | { readonly type: 'ready'; readonly warnings: readonly string[] }
+  | { readonly type: 'failed'; readonly message: string; readonly exitCode: ExitCode };
+
+export type DaemonOutcome = DaemonReport & { readonly pid: number };
+
+/** True in the background process. The mark is taken off, so that workers do not inherit it. */
+export function takeDaemonMark(): boolean {
+  const isDaemon = process.env[daemonVariable] !== undefined;
+  delete process.env[daemonVariable];
+  return isDaemon;
+}
+
+/**
+ * Starts this command again, detached from the terminal, and waits for its report. `logFile` gets what even a dying
+ * Node prints. Throws a `DaemonError` where it ends without a report.
+ */
+export async function startDaemon(logFile: string): Promise<DaemonOutcome> {
+  const log = openSync(logFile, 'a');
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    detached: true,
+    env: { ...process.env, [daemonVariable]: '1' },
+    stdio: ['ignore', log, log, 'ipc'],
+  });
+  closeSync(log);
+  const [report] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code, signal]) => {
+      throw new DaemonError(
+        `the daemon ended before it was ready (${signal ?? `exit code ${code}`}); see ${logFile}`,
+      );
+    }),
+  ])) as [DaemonReport];
+  if (report.type === 'failed') await once(child, 'exit');
+  else child.disconnect();
+  child.unref();
+  return { ...report, pid: child.pid as number };
+}
+
+/** Tells the caller, who then goes away. */
+export function reportToCaller(report: DaemonReport): Promise<void> {
+  return new Promise(resolve => {
+    if (!process.connected) return resolve();
+    process.send?.(report, undefined, undefined, () => resolve());
+  });
+}
+
+/** Calls back if the caller goes away before it was told anything: nobody would learn of a start that goes on. */
+export function onCallerGone(callback: () => void): () => void {
+  process.once('disconnect', callback);
+  return () => process.removeListener('disconnect', callback);
+}

@@ -1,0 +1,108 @@
+/** HUP: a new configuration is built whole, beside what serves, and only then takes its place. */
+
+import type { Logger } from 'pino';
+import type { Configuration, SectionConfig } from '../config/types.ts';
+import { ReloadError } from '../errors.ts';
+import type { Group } from '../group/group.ts';
+import { withResolvers } from '../promise.ts';
+
+export interface ReloadOptions {
+  readonly logger: Logger;
+  readonly load: () => Configuration;
+  readonly groups: () => ReadonlyMap<string, Group>;
+  /** Makes the group of a section that was not there before; nothing of it runs yet. */
+  readonly addGroup: (config: SectionConfig) => Group;
+  /** Takes pidfiles that are new; gives nothing up before `commit`. */
+  readonly claim: (paths: readonly string[]) => Promise<{ commit: () => void; rollback: () => void }>;
+  /** Puts the new configuration in force. Throws where the log files cannot be opened; then nothing has changed. */
+  readonly commit: (next: Configuration, added: readonly Group[]) => void;
+}
+
+export class Reload {
+  readonly #options: ReloadOptions;
+  #underWay = false;
+  /** Another request came while one was under way: the files may have changed since that one read them. */
+  #again = false;
+  #cancelled = false;
+  #joining: readonly Group[] = [];
+
+  constructor(options: ReloadOptions) {
+    this.#options = options;
+  }
+
+  /** Groups of new sections, while it is open whether they will stay. */
+  get joining(): readonly Group[] {
+    return this.#joining;
+  }
+
+  /** Begins a reload; one that is still being prepared gives way to it. */
+  request(): void {
+    if (this.#underWay) {
+      this.#again = true;
+      this.#abandon('a newer reload took its place');
+      return;
+    }
+    void this.#run();
+  }
+
+  /** The supervisor stops: what is being prepared is given up. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#again = false;
+    this.#abandon('the supervisor is stopping');
+  }
+
+  async #run(): Promise<void> {
+    const { logger } = this.#options;
+    this.#underWay = true;
+    do {
+      this.#again = false;
+      logger.info('reloading');
+      try {
+        await this.#try();
+      } catch (error) {
+        const details = error instanceof ReloadError ? { details: error.details } : { err: error };
+        const message = error instanceof Error ? error.message : String(error);
+        logger.error(details, `reload failed, everything stays as it was: ${message}`);
+      }
+    } while (this.#again && !this.#cancelled);
+    this.#underWay = false;
+  }
+
+  async #try(): Promise<void> {
+    const { load, groups, addGroup, claim, commit } = this.#options;
+    const next = load();
+    const pidfiles = await claim(next.supervisor.pidfiles);
+    try {
+      const kept = [...next.sections.values()].filter(({ name }) => groups().has(name));
+      this.#joining = [...next.sections.values()].filter(({ name }) => !groups().has(name)).map(addGroup);
+      const prepared = kept.map(config => groups().get(config.name)?.prepare(config));
+      await Promise.all([...prepared, ...this.#joining.map(up)]);
+      commit(next, this.#joining);
+      pidfiles.commit();
+    } catch (error) {
+      this.#abandon('another section failed');
+      pidfiles.rollback();
+      throw error;
+    } finally {
+      this.#joining = [];
+    }
+  }
+
+  #abandon(reason: string): void {
+    for (const group of this.#options.groups().values()) group.rollback(reason);
+    for (const group of this.#joining) group.quit();
+  }
+}
+
+/** Starts a new group; rejects where it has no chance to serve. */
+function up(group: Group): Promise<void> {
+  const { promise, resolve, reject } = withResolvers<void>();
+  group.on('ready', () => resolve());
+  group.on('boot-failed', error => reject(new ReloadError(group.name, error)));
+  group.on('stopped', () =>
+    reject(new ReloadError(group.name, { message: 'was stopped', details: 'was stopped' })),
+  );
+  group.reconcile();
+  return promise;
+}

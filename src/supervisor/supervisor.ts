@@ -1,0 +1,294 @@
+/** The master of `ph run`: groups of worker processes, and around them signals, pidfiles and logs. It runs no user code. */
+
+import { EventEmitter } from 'node:events';
+import type { Logger } from 'pino';
+import type { ErrorReport } from '../channel/control.ts';
+import type { Configuration, SectionConfig } from '../config/types.ts';
+import { BootError, ExitCode } from '../errors.ts';
+import { AwakeClock } from '../group/clock.ts';
+import { Group } from '../group/group.ts';
+import type { WorkerProcess } from '../group/worker-process.ts';
+import { Logs } from '../log/logs.ts';
+import { withResolvers } from '../promise.ts';
+import { Instance } from './instance.ts';
+import { Reload } from './reload.ts';
+import { type HandledSignal, SignalQueue } from './signals.ts';
+
+export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
+
+export interface SupervisorOptions {
+  /** Reads the configuration anew; throws a `ConfigError`. */
+  readonly load: () => Configuration;
+  /** WINCH means something to a daemon only: a terminal sends it with every change of its size. */
+  readonly isDaemon: boolean;
+}
+
+interface SupervisorEvents {
+  /** Every section has its workers, but for those named, none of whose workers could boot. */
+  ready: [failures: ReadonlyMap<string, ErrorReport>];
+  /** A reload has been carried out. */
+  reloaded: [configuration: Configuration];
+}
+
+/** Pace of the loop, ms: time-outs are seen that late at the most, and a stopped supervisor counts one step. */
+const tickInterval = 100;
+const longestStep = 2 * tickInterval;
+/** How often the pidfiles are looked after, in ticks. */
+const pidfileTicks = 10;
+
+export class Supervisor extends EventEmitter<SupervisorEvents> {
+  readonly #options: SupervisorOptions;
+  readonly #logs = new Logs();
+  readonly #logger: Logger;
+  readonly #clock = new AwakeClock(longestStep);
+  readonly #groups = new Map<string, Group>();
+  /** Of sections that a reload has taken out; they drain. */
+  readonly #removed = new Set<Group>();
+  readonly #bootFailures = new Map<string, ErrorReport>();
+  readonly #stopped = withResolvers<void>();
+  #state: SupervisorState = 'starting';
+  #configuration: Configuration | undefined;
+  #instance: Instance | undefined;
+  #reload: Reload | undefined;
+  #signals: SignalQueue | undefined;
+  #interrupted = false;
+  readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
+    SIGTERM: () => this.stop('SIGTERM'),
+    SIGINT: () => this.#interrupt(),
+    SIGQUIT: () => this.quit('SIGQUIT'),
+    SIGHUP: () => this.reload(),
+    SIGTTIN: () => this.#scale(1),
+    SIGTTOU: () => this.#scale(-1),
+    SIGUSR1: () => this.#reopenLogs(),
+    // Unhandled it would end the process; upgrading in place is not what this version does.
+    SIGUSR2: () => this.#logger.warn('SIGUSR2 has no effect in this version'),
+    SIGWINCH: () => this.#idle(),
+  };
+  #failure: Error | undefined;
+
+  constructor(options: SupervisorOptions) {
+    super();
+    this.#options = options;
+    this.#logger = this.#logs.logger();
+  }
+
+  /**
+   * Starts all sections and resolves when none is left. Rejects with what kept it from starting: `ConfigError`,
+   * `AlreadyRunningError`, `PidfileError`, `LogFileError`, and with `BootError` where no worker could boot.
+   */
+  async run(): Promise<ExitCode> {
+    const configuration = this.#options.load();
+    const { pidfiles, singleInstance } = configuration.supervisor;
+    this.#configuration = configuration;
+    this.#instance = await Instance.claim(pidfiles, singleInstance);
+    try {
+      this.#logs.apply([...configuration.sections.values()].map(logSettings));
+      await this.#supervise(configuration);
+    } finally {
+      this.#instance.release();
+      await this.#logs.close();
+    }
+    return ExitCode.done;
+  }
+
+  /** Lets all workers finish what they have, for their `graceful_timeout` at most. */
+  stop(reason: string): void {
+    if (this.#state === 'stopping' || this.#state === 'stopped') return;
+    this.#setState('stopping');
+    this.#logger.info(`stopping: ${reason}`);
+    this.#reload?.cancel();
+    for (const group of this.#allGroups()) group.stop();
+    this.#checkStopped();
+  }
+
+  /** Ends all workers at once. */
+  quit(reason: string): void {
+    if (this.#state === 'stopped') return;
+    this.stop(reason);
+    for (const group of this.#allGroups()) group.quit();
+  }
+
+  /** Reads the configuration anew and replaces the workers; where it does not load, nothing changes. */
+  reload(): void {
+    if (this.#state !== 'running' && this.#state !== 'starting') return;
+    this.#reload?.request();
+  }
+
+  async #supervise(configuration: Configuration): Promise<void> {
+    if (this.#state !== 'starting') return; // told to quit while the pidfile was being taken
+    const { sections, directory, file } = configuration;
+    process.title = `ph: master [${[...sections.keys()].join(', ')}]`;
+    this.#logger.info(
+      { instance: this.#instance?.number, file, directory, node: process.version },
+      `supervising ${[...sections.keys()].join(', ')}`,
+    );
+    this.#signals = new SignalQueue(() => setImmediate(() => this.#handleSignals()));
+    process.on('uncaughtException', this.#onDefect);
+    this.#reload = new Reload({
+      logger: this.#logger,
+      load: this.#options.load,
+      groups: () => this.#groups,
+      addGroup: config => this.#createGroup(config),
+      claim: paths => (this.#instance as Instance).prepare(paths),
+      commit: (next, added) => this.#commit(next, added),
+    });
+    let ticks = 0;
+    const timer = setInterval(() => {
+      this.#clock.tick();
+      for (const group of this.#allGroups()) group.reconcile();
+      if (++ticks % pidfileTicks === 0) this.#restorePidfiles();
+    }, tickInterval);
+    try {
+      for (const config of sections.values()) this.#addGroup(this.#createGroup(config));
+      for (const group of this.#groups.values()) group.reconcile();
+      await this.#stopped.promise;
+    } finally {
+      clearInterval(timer);
+      this.#signals.close();
+      process.removeListener('uncaughtException', this.#onDefect);
+    }
+    if (this.#failure) throw this.#failure;
+    this.#logger.info('stopped');
+  }
+
+  #createGroup(config: SectionConfig): Group {
+    const group = new Group({
+      config,
+      instance: this.#instance?.number ?? 1,
+      logger: this.#logs.logger(config.name),
+      now: () => this.#clock.now(),
+      attach: worker => this.#attach(config.name, worker),
+    });
+    group.on('stopped', () => this.#onGroupStopped(group));
+    return group;
+  }
+
+  #addGroup(group: Group): void {
+    this.#groups.set(group.name, group);
+    group.on('ready', () => {
+      this.#bootFailures.delete(group.name);
+      this.#checkStarted();
+    });
+    group.on('boot-failed', error => {
+      this.#bootFailures.set(group.name, error);
+      this.#checkStarted();
+    });
+    group.on('state', state => {
+      if (state === 'failed') this.#checkStarted();
+    });
+  }
+
+  #attach(section: string, { pid, index, stdout, stderr }: WorkerProcess): { readonly paused: boolean } {
+    if (pid === undefined || !stdout || !stderr) return { paused: false };
+    return this.#logs.collect({ section, pid, index, stdout, stderr });
+  }
+
+  /** Started is when every group has its workers, or has shown that it cannot have them. */
+  #checkStarted(): void {
+    if (this.#state !== 'starting') return;
+    const groups = [...this.#groups.values()];
+    if (groups.every(({ name }) => this.#bootFailures.has(name))) {
+      this.#failure = new BootError(this.#bootFailures);
+      this.quit('no worker could boot');
+      return;
+    }
+    if (
+      !groups.every(
+        group => group.isStarted || this.#bootFailures.has(group.name) || group.state === 'failed',
+      )
+    )
+      return;
+    this.#setState('running');
+    this.#logger.info('all workers ready');
+    this.emit('ready', this.#bootFailures);
+  }
+
+  #onGroupStopped(group: Group): void {
+    this.#removed.delete(group);
+    this.#checkStopped();
+  }
+
+  #checkStopped(): void {
+    if (this.#state === 'stopped' || this.#allGroups().some(({ state }) => state !== 'stopped')) return;
+    this.#setState('stopped');
+    this.#stopped.resolve();
+  }
+
+  #allGroups(): Group[] {
+    return [...this.#groups.values(), ...this.#removed, ...(this.#reload?.joining ?? [])];
+  }
+
+  #handleSignals(): void {
+    for (const signal of this.#signals?.take() ?? []) this.#verbs[signal]();
+  }
+
+  #interrupt(): void {
+    if (this.#interrupted) this.quit('a second SIGINT');
+    else this.stop('SIGINT');
+    this.#interrupted = true;
+  }
+
+  #idle(): void {
+    if (!this.#options.isDaemon) return;
+    this.#logger.info('draining all workers; SIGHUP or SIGTTIN starts them again');
+    for (const group of this.#groups.values()) group.idle();
+  }
+
+  #reopenLogs(): void {
+    this.#logs.reopen();
+    this.#logger.info('log files reopened');
+  }
+
+  #scale(step: number): void {
+    for (const group of this.#groups.values()) group.scale(step);
+  }
+
+  /** The point of a reload after which the new configuration is the one in force. */
+  #commit(next: Configuration, added: readonly Group[]): void {
+    this.#logs.apply([...next.sections.values()].map(logSettings));
+    for (const [name, group] of this.#groups) {
+      if (next.sections.has(name)) {
+        group.commit();
+        continue;
+      }
+      this.#groups.delete(name);
+      this.#removed.add(group);
+      group.stop();
+    }
+    for (const group of added) this.#addGroup(group);
+    for (const key of ['daemonize', 'singleInstance'] as const) {
+      if (next.supervisor[key] !== this.#configuration?.supervisor[key]) {
+        this.#logger.warn(`a changed ${key} takes effect at the next start`);
+      }
+    }
+    this.#configuration = next;
+    process.title = `ph: master [${[...next.sections.keys()].join(', ')}]`;
+    this.emit('reloaded', next);
+  }
+
+  #restorePidfiles(): void {
+    for (const pidfile of this.#instance?.pidfiles ?? []) {
+      try {
+        if (pidfile.restore()) this.#logger.warn(`${pidfile.path} was removed; written again`);
+      } catch (error) {
+        this.#logger.error({ err: error }, 'a removed pidfile cannot be written again');
+      }
+    }
+  }
+
+  #setState(state: SupervisorState): void {
+    this.#state = state;
+  }
+
+  /** A defect of ours must not leave workers, pidfiles or a half-dead master behind. */
+  #onDefect = (error: Error): void => {
+    this.#logger.fatal({ err: error }, 'a defect in the supervisor');
+    this.#failure ??= error;
+    this.quit('a defect in the supervisor');
+  };
+}
+
+function logSettings(config: SectionConfig) {
+  const { name, logFile, logLevel, logFormat, logMaxSize, logKeep } = config;
+  return { section: name, logFile, logLevel, logFormat, logMaxSize, logKeep };
+}
