@@ -1,0 +1,42 @@
+/** Records for people to read: one line each, stacks indented beneath. */
+import { createRequire } from 'node:module';
+import type { prettyFactory } from 'pino-pretty';
+
+/** Turns a record (a line of JSON with its line feed) into the text to write. */
+export type Format = (record: string) => string;
+
+/** Loads pino-pretty, which costs some 20 ms: only where it is used. */
+export function prettyFormat(colors: boolean): Format {
+  const load = createRequire(import.meta.url);
+  const { prettyFactory: create }: { prettyFactory: typeof prettyFactory } = load('pino-pretty');
+  const pretty = create({
+    colorize: colors,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname,section,index,name,stream',
+    messageFormat: (record, key) => [origin(record), record[key]].filter(isShown).join(' '),
+  });
+  return record => {
+    try {
+      return isPinoRecord(record) ? pretty(record) : record;
+    } catch {
+      // What a worker prints must not bring down the supervisor: an object nested too deeply, for example.
+      return record;
+    }
+  };
+}
+
+function origin({ section, name, index, pid }: Record<string, unknown>): string {
+  const who = `${section ?? name ?? ''}${index === undefined ? '' : `#${index}`}`;
+  return [who, pid].filter(isShown).join(' ');
+}
+
+function isShown(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
+}
+
+/** Other programs' JSON is shown as it is: pino-pretty would print `undefined`, or throw at a level that is an object. */
+function isPinoRecord(record: string): boolean {
+  const { level, time }: { level?: unknown; time?: unknown } = JSON.parse(record);
+  return typeof level === 'number' && typeof time === 'number';
+}
