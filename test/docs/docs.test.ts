@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { generated } from '../../docs/generate.ts';
+import { runPh, startPh } from '../helpers/ph.ts';
+import { createProject, packageRoot } from '../helpers/project.ts';
+
+const read = (path: string) => readFileSync(join(packageRoot, path), 'utf8');
+
+test('the table of keys in the README is what the schema says (else: npm run docs)', () => {
+  assert.equal(read('README.md'), generated(read('README.md')));
+});
+
+test('every error code of the source is in docs/errors.md, and no other', () => {
+  const source = execFileSync('grep', ['-rhoE', "'PH_(ERR|NOTE)_[A-Z_]+'", join(packageRoot, 'src')], {
+    encoding: 'utf8',
+  });
+  const used = new Set(
+    source
+      .trim()
+      .split('\n')
+      .map(code => code.slice(1, -1)),
+  );
+  const documented = new Set(read('docs/errors.md').match(/PH_(ERR|NOTE)_[A-Z_]+/g));
+  assert.deepEqual([...documented].sort(), [...used].sort());
+});
+
+test("the README's task module and ph.ini run as they stand there", async t => {
+  const block = (language: string) =>
+    new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(read('README.md'))?.[1] ?? '';
+  const project = createProject(t, { 'tasks/hello.ts': block('ts'), 'ph.ini': block('ini') });
+  const checked = await runPh(t, ['check'], { cwd: project.directory });
+  assert.equal(checked.code, 0, checked.stderr);
+
+  const ph = startPh(t, ['run', '--set', 'log_file=stderr'], { cwd: project.directory });
+  await ph.ready();
+  await ph.logs('7² = 49', 2);
+  assert.equal((await ph.stop()).code, 0);
+});
+
+test('the ini of docs/configuration.md means what its text says', async t => {
+  const ini = /```ini\n([\s\S]*?)```/.exec(read('docs/configuration.md'))?.[1] ?? '';
+  const project = createProject(t, { 'ph.ini': ini });
+  const { stdout } = await runPh(t, ['check', '--json'], {
+    cwd: project.directory,
+    env: { HOME: '/home/of/%(x)s' },
+  });
+  const { thumbnails } = JSON.parse(stdout).sections;
+  assert.equal(thumbnails.task, 'tasks/thumbnails.ts');
+  assert.equal(thumbnails.log_file, '/srv/images/ph.log');
+  assert.equal(thumbnails.environment, 'REGION=eu,BANNER="a, b ; c"');
+  assert.equal(thumbnails.greeting, '  kept as it is  ');
+  assert.equal(thumbnails.rate, '100%');
+  assert.equal(thumbnails.home, '/home/of/%(x)s');
+});
