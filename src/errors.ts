@@ -167,3 +167,12 @@ export class DaemonError extends ProcessHandlerError {
     super('PH_ERR_DAEMON', reason);
   }
 }
+
+/** A worker process cannot run as the `user` or `group` that its section names. */
+export class AccountError extends ProcessHandlerError {
+  constructor(user: string | undefined, group: string | undefined, cause: unknown) {
+    const account = [user && `user ${user}`, group && `group ${group}`].filter(Boolean).join(', ');
+    const { message, stderr } = cause as Error & { stderr?: string };
+    super('PH_ERR_ACCOUNT', `cannot run as ${account}: ${stderr?.trim() || message}`, { cause });
+  }
+}

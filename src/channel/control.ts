@@ -18,8 +18,17 @@ export interface ErrorReport {
   readonly details: string;
 }
 
-/** How TypeScript becomes JavaScript: by Node itself, or by tsx. */
-export type TypescriptLoader = 'native' | 'tsx';
+/** How TypeScript becomes JavaScript: by Node itself, by the master before the boot, or by tsx in each thread. */
+export type TypescriptLoader = 'native' | 'compiled' | 'tsx';
+
+/** Where the task module comes from. */
+export interface ModuleSource {
+  /** Absolute path of the user's file. */
+  readonly task: string;
+  /** Absolute path of what is to be imported: the same, or the JavaScript that was made of it. */
+  readonly entry: string;
+  readonly loader?: TypescriptLoader | undefined;
+}
 
 /** `run` serves; `check` only loads the task module, says what it found and exits. */
 export type BootMode = 'run' | 'check';
@@ -28,7 +37,7 @@ export interface BootMessage {
   readonly type: 'boot';
   readonly mode: BootMode;
   readonly config: SectionConfig;
-  readonly loader?: TypescriptLoader | undefined;
+  readonly module: ModuleSource;
   /** 1…N, unique among the worker processes of a group that serve at the same time. */
   readonly index: number;
   readonly generation: number;

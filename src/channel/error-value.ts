@@ -1,8 +1,12 @@
 /** Errors on their way between threads and processes: structured clone alone loses class names and own properties. */
 
+import { inspect } from 'node:util';
+
 /** A cloneable picture of an error. */
 export interface ErrorValue {
   readonly name: string;
+  /** The built-in class that it is an instance of. */
+  readonly native: NativeName;
   readonly message: string;
   readonly stack: string | undefined;
   readonly properties: Readonly<Record<string, unknown>>;
@@ -15,24 +19,33 @@ export interface ErrorValue {
 /** What a `throw` threw: an error, or any other value. */
 export type Thrown = { readonly error: ErrorValue } | { readonly value: unknown };
 
-const nativeClasses = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
+const nativeClasses = { EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, Error };
+type NativeName = keyof typeof nativeClasses;
 const longestCauseChain = 20;
 
-export function encodeThrown(thrown: unknown, depth = 0): Thrown {
-  if (!(thrown instanceof Error) || depth > longestCauseChain) return { value: cloneable(thrown) };
+/** `parents` are the errors that `thrown` is a cause of: one of them cannot be its cause again. */
+export function encodeThrown(thrown: unknown, parents: readonly Error[] = []): Thrown {
+  if (!(thrown instanceof Error)) return { value: cloneable(thrown) };
+  const name = classNameOf(thrown);
+  if (parents.includes(thrown)) return { value: `[circular: ${name}: ${thrown.message}]` };
+  if (parents.length > longestCauseChain) return { value: `[${name}: ${thrown.message}]` };
+  const native = nativeNameOf(thrown);
+  const chain = [...parents, thrown];
   const properties: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(thrown)) {
     if (key !== 'cause' && key !== 'errors') properties[key] = cloneable(value);
   }
   return {
     error: {
-      name: thrown.name,
+      name,
+      native,
       message: thrown.message,
-      stack: thrown.stack,
+      // V8 wrote the first line before the constructor could set a name.
+      stack: thrown.stack?.replace(new RegExp(`^${native}(?=[:\\n])`), () => name),
       properties,
-      ...('cause' in thrown && { cause: encodeThrown(thrown.cause, depth + 1) }),
+      ...('cause' in thrown && { cause: encodeThrown(thrown.cause, chain) }),
       ...(thrown instanceof AggregateError && {
-        errors: thrown.errors.map(error => encodeThrown(error, depth + 1)),
+        errors: thrown.errors.map(error => encodeThrown(error, chain)),
       }),
     },
   };
@@ -40,9 +53,9 @@ export function encodeThrown(thrown: unknown, depth = 0): Thrown {
 
 export function decodeThrown(thrown: Thrown): unknown {
   if (!('error' in thrown)) return thrown.value;
-  const { name, message, stack, properties, cause, errors } = thrown.error;
+  const { name, native, message, stack, properties, cause, errors } = thrown.error;
   const options = cause && { cause: decodeThrown(cause) };
-  const Native = nativeClasses[name as keyof typeof nativeClasses] ?? Error;
+  const Native = nativeClasses[native];
   const error = errors
     ? new AggregateError(errors.map(decodeThrown), message, options)
     : new Native(message, options);
@@ -52,6 +65,17 @@ export function decodeThrown(thrown: Thrown): unknown {
   const here = localFrames(error.stack);
   define(error, 'stack', stack === undefined ? error.stack : [stack, ...here].join('\n'));
   return error;
+}
+
+/** A class that gives its errors no name of their own has one itself. */
+function classNameOf(error: Error): string {
+  const { name } = error.constructor;
+  return error.name in nativeClasses && name ? name : error.name;
+}
+
+function nativeNameOf(error: Error): NativeName {
+  const names = Object.keys(nativeClasses) as NativeName[];
+  return names.find(name => error instanceof nativeClasses[name]) ?? 'Error';
 }
 
 function localFrames(stack = ''): string[] {
@@ -67,6 +91,6 @@ function cloneable(value: unknown): unknown {
     structuredClone(value);
     return value;
   } catch {
-    return String(value);
+    return inspect(value, { customInspect: false });
   }
 }

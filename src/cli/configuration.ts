@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { findConfiguration } from '../config/find.ts';
 import type { LoadOptions } from '../config/load.ts';
+import { ConfigError } from '../errors.ts';
 
 export interface ConfigurationOptions {
   readonly config?: string;
@@ -16,7 +17,7 @@ export interface ConfigurationOptions {
 
 /** Everything that a reload needs to read the same configuration again, wherever the process is by then. */
 export function loadOptions(file: string | undefined, options: ConfigurationOptions): LoadOptions {
-  const directory = process.cwd();
+  const directory = workingDirectory();
   const overrides = new Map(options.set);
   const flags = {
     number_workers: options.workers,
@@ -34,4 +35,13 @@ export function loadOptions(file: string | undefined, options: ConfigurationOpti
     ...(options.section && { sections: options.section }),
     task: file,
   };
+}
+
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch {
+    const message = 'the working directory does not exist any more; change to another one';
+    throw new ConfigError([{ file: 'command line', code: 'PH_ERR_CONFIG_PATH', message }]);
+  }
 }

@@ -11,13 +11,13 @@ export function checkSection({ resolved, config, failed }: TypedSection): Proble
   const { daemonize, logFile, restartDelay, restartDelayMax, queue, queueUrl } = config;
   const origin = (key: string) => resolved.values.get(key)?.origin;
   const report = (key: string, code: string, message: string) => {
-    problems.push(problemAt(resolved.name, key, origin(key), `PH_ERR_CONFIG_${code}`, message));
+    problems.push(problemAt(resolved.name, key, origin(key), code, message));
   };
 
   if (daemonize === true && logFile === undefined && !failed.has('log_file')) {
     report(
       'daemonize',
-      'DAEMON_LOG',
+      'PH_ERR_CONFIG_DAEMON_LOG',
       'ph run -d needs log_file: in the background there is no terminal to write to',
     );
   }
@@ -25,12 +25,12 @@ export function checkSection({ resolved, config, failed }: TypedSection): Proble
     const key = origin('restart_delay_max') === undefined ? 'restart_delay' : 'restart_delay_max';
     report(
       key,
-      'RESTART_DELAY',
+      'PH_ERR_CONFIG_RESTART_DELAY',
       `restart_delay (${restartDelay} ms) exceeds restart_delay_max (${restartDelayMax} ms)`,
     );
   }
   if (queue !== undefined && queueUrl === undefined && !failed.has('queue_url')) {
-    report('queue', 'QUEUE_URL', 'a queue needs queue_url, the server that holds it');
+    report('queue', 'PH_ERR_CONFIG_QUEUE_URL', 'a queue needs queue_url, the server that holds it');
   }
   return problems;
 }

@@ -49,14 +49,14 @@ export function parseIni(text: string, file: string): ParsedIni {
     const number = index + 1;
     const report = (code: string, message: string, key?: string): void => {
       const place = { file, line: number, ...(name !== undefined && { section: name }) };
-      problems.push({ ...place, ...(key !== undefined && { key }), code: `PH_ERR_CONFIG_${code}`, message });
+      problems.push({ ...place, ...(key !== undefined && { key }), code, message });
     };
 
     const depth = line.length - line.trimStart().length;
     const continues = afterAssignment && depth > indentation;
     if (continues) {
       report(
-        'INDENT',
+        'PH_ERR_CONFIG_INDENT',
         'indented deeper than the key above it, so it could be meant as part of that value: ' +
           'put the whole value on one line, or indent both alike',
       );
@@ -67,7 +67,7 @@ export function parseIni(text: string, file: string): ParsedIni {
     if (content.startsWith('[')) {
       const header = parseHeader(content);
       if ('problem' in header) {
-        report('SECTION_NAME', header.problem);
+        report('PH_ERR_CONFIG_SECTION_NAME', header.problem);
         continue;
       }
       name = header.name;
@@ -76,7 +76,10 @@ export function parseIni(text: string, file: string): ParsedIni {
       const firstLine = firstLines.get(name);
       // configparser merges a second [DEFAULT] silently, and no other section.
       if (firstLine !== undefined && name !== DEFAULT_SECTION) {
-        report('DUPLICATE_SECTION', `DuplicateSectionError: already begun in line ${firstLine}`);
+        report(
+          'PH_ERR_CONFIG_DUPLICATE_SECTION',
+          `DuplicateSectionError: already begun in line ${firstLine}`,
+        );
       }
       if (firstLine === undefined) firstLines.set(name, number);
       section = sections.get(name) ?? new Map();
@@ -87,18 +90,18 @@ export function parseIni(text: string, file: string): ParsedIni {
 
     const assignment = parseAssignment(content);
     if ('problem' in assignment) {
-      report('SYNTAX', assignment.problem);
+      report('PH_ERR_CONFIG_SYNTAX', assignment.problem);
       continue;
     }
     const { key, value } = assignment;
     afterAssignment = true;
     if ('problem' in value) {
-      report('QUOTE', value.problem, key);
+      report('PH_ERR_CONFIG_QUOTE', value.problem, key);
     } else if (section === undefined) {
       // One header cures them all, so one problem stands for all.
       if (!outsideReported) {
         report(
-          'KEY_OUTSIDE_SECTION',
+          'PH_ERR_CONFIG_KEY_OUTSIDE_SECTION',
           'MissingSectionHeaderError: key before any section; write [DEFAULT] or a section above it',
           key,
         );
@@ -107,7 +110,8 @@ export function parseIni(text: string, file: string): ParsedIni {
     } else {
       const first = section.get(key);
       if (first === undefined) section.set(key, { key, raw: value.text, line: number });
-      else report('DUPLICATE_KEY', `DuplicateOptionError: already set in line ${first.line}`, key);
+      else
+        report('PH_ERR_CONFIG_DUPLICATE_KEY', `DuplicateOptionError: already set in line ${first.line}`, key);
     }
   }
   return { sections, problems };

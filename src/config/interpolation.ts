@@ -14,8 +14,8 @@ export type Lookup = (key: string) => Referable | undefined;
 
 /** A reference that cannot be resolved; the message names configparser's error class. */
 export class InterpolationError extends ProcessHandlerError {
-  constructor(code: 'SYNTAX' | 'MISSING' | 'DEPTH', message: string) {
-    super(`PH_ERR_CONFIG_INTERPOLATION_${code}`, message, { exitCode: ExitCode.usage });
+  constructor(code: `PH_ERR_CONFIG_INTERPOLATION_${'SYNTAX' | 'MISSING' | 'DEPTH'}`, message: string) {
+    super(code, message, { exitCode: ExitCode.usage });
   }
 }
 
@@ -33,7 +33,7 @@ export function interpolate(text: string, lookup: Lookup, env: NodeJS.ProcessEnv
   const resolve = (value: string, depth: number): string => {
     if (depth > MAX_DEPTH) {
       throw new InterpolationError(
-        'DEPTH',
+        'PH_ERR_CONFIG_INTERPOLATION_DEPTH',
         `InterpolationDepthError: more than ${MAX_DEPTH} levels of references; does a value refer to itself?`,
       );
     }
@@ -50,7 +50,7 @@ export function interpolate(text: string, lookup: Lookup, env: NodeJS.ProcessEnv
       const [reference, name] = REFERENCE.exec(rest) ?? [];
       if (reference === undefined || name === undefined) {
         throw new InterpolationError(
-          'SYNTAX',
+          'PH_ERR_CONFIG_INTERPOLATION_SYNTAX',
           `InterpolationSyntaxError: a reference is written %(name)s and a percent sign %%, not ${excerpt(rest)}`,
         );
       }
@@ -68,7 +68,7 @@ function find(name: string, lookup: Lookup, env: NodeJS.ProcessEnv): Referable {
   if (found !== undefined) return found;
   if (!name.startsWith(ENVIRONMENT_PREFIX)) {
     throw new InterpolationError(
-      'MISSING',
+      'PH_ERR_CONFIG_INTERPOLATION_MISSING',
       `InterpolationMissingOptionError: %(${name})s: there is no key "${name.toLowerCase()}" in this section or in [DEFAULT]`,
     );
   }
@@ -76,7 +76,7 @@ function find(name: string, lookup: Lookup, env: NodeJS.ProcessEnv): Referable {
   const text = Object.hasOwn(env, variable) ? env[variable] : undefined;
   if (text === undefined) {
     throw new InterpolationError(
-      'MISSING',
+      'PH_ERR_CONFIG_INTERPOLATION_MISSING',
       `InterpolationMissingOptionError: %(${name})s: the environment variable ${variable} is not set`,
     );
   }

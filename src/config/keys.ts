@@ -113,7 +113,8 @@ export const KEYS = [
   },
   {
     name: 'max_thread_memory',
-    kind: size(MEGABYTE),
+    // With less, V8 may end the whole process before Node can end the thread.
+    kind: size(16 * MEGABYTE),
     default: '0',
     scope: 'section',
     doc: 'Heap limit of each thread; 0 is the limit that Node chooses.',
@@ -365,7 +366,7 @@ export const KEYS = [
     kind: oneOf('auto', 'native', 'tsx'),
     default: 'auto',
     scope: 'section',
-    doc: 'How a TypeScript task module is loaded: by Node itself, by tsx, or by Node where it can.',
+    doc: 'How a TypeScript task module is loaded: `native` by Node itself, `tsx` by tsx in each thread; `auto` is native where Node strips types, else compiled once before a worker boots.',
   },
 ] as const satisfies readonly KeyDefinition[];
 

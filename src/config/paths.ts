@@ -8,19 +8,19 @@ import { problemAt, type TypedSection } from './section.ts';
 export function checkPaths({ resolved, config }: TypedSection): Problem[] {
   const { task, pidfile, logFile, basePath, envFile } = config;
   const checks: [key: string, code: string, problem: string | undefined][] = [
-    ['task', 'TASK_MISSING', task && readableFile('the task module', task)],
+    ['task', 'PH_ERR_CONFIG_TASK_MISSING', task && readableFile('the task module', task)],
     [
       'pidfile',
-      'PATH',
+      'PH_ERR_CONFIG_PATH',
       pidfile && (isDirectory(pidfile) ? `${pidfile} is a directory` : writableParent(pidfile)),
     ],
-    ['log_file', 'PATH', logFile && appendableFile(logFile)],
-    ['base_path', 'PATH', basePath && directory(basePath)],
-    ['env_file', 'PATH', envFile && readableFile('the env_file', envFile)],
+    ['log_file', 'PH_ERR_CONFIG_PATH', logFile && appendableFile(logFile)],
+    ['base_path', 'PH_ERR_CONFIG_PATH', basePath && directory(basePath)],
+    ['env_file', 'PH_ERR_CONFIG_PATH', envFile && readableFile('the env_file', envFile)],
   ];
   return checks.flatMap(([key, code, problem]) => {
     const origin = resolved.values.get(key)?.origin;
-    return problem ? problemAt(resolved.name, key, origin, `PH_ERR_CONFIG_${code}`, problem) : [];
+    return problem ? problemAt(resolved.name, key, origin, code, problem) : [];
   });
 }
 

@@ -56,13 +56,12 @@ export function resolveSection(
   return { name, values, failed, problems };
 }
 
-/** The texts of what has been set, without built-in defaults and without what cannot be resolved. */
+/** The texts of what has been set, in the order of the file, without built-in defaults and what cannot be resolved. */
 export function textsOf({ values, failed }: ResolvedSection): Map<string, string> {
-  const texts = new Map<string, string>();
-  for (const [key, { text, origin }] of values) {
-    if (origin !== undefined && !failed.has(key)) texts.set(key, text);
-  }
-  return texts;
+  const set = [...values].filter(([key, { origin }]) => origin !== undefined && !failed.has(key));
+  const lineOf = ({ origin }: Value) => origin?.line ?? Number.MAX_SAFE_INTEGER;
+  set.sort(([, a], [, b]) => lineOf(a) - lineOf(b));
+  return new Map(set.map(([key, { text }]) => [key, text]));
 }
 
 /** Keys that no table knows and that look like one that it does. */

@@ -1,6 +1,7 @@
 /** Loads a task module as a worker process would, without serving anything. */
 
 import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
 import type { SectionConfig } from '../config/types.ts';
 import type { Problem } from '../errors.ts';
 import type { ExitReason } from './exit-reason.ts';
@@ -40,7 +41,10 @@ export async function checkTaskModule(config: SectionConfig): Promise<Problem | 
 
 /** The first line of the file that an error's text names. */
 function lineIn(file: string, text: string): number | undefined {
-  const at = text.indexOf(`${file}:`);
-  const digits = at < 0 ? undefined : /^\d+/.exec(text.slice(at + file.length + 1))?.[0];
-  return digits === undefined ? undefined : Number(digits);
+  for (const name of [file, pathToFileURL(file).href]) {
+    const at = text.indexOf(`${name}:`);
+    const digits = at < 0 ? undefined : /^\d+/.exec(text.slice(at + name.length + 1))?.[0];
+    if (digits !== undefined) return Number(digits);
+  }
+  return undefined;
 }

@@ -30,6 +30,8 @@ export type ExitKind =
   | 'crash'
   | 'signal'
   | 'out-of-memory'
+  /** KILL, by somebody else or by the kernel that ran out of memory: nobody tells which. */
+  | 'killed'
   | 'boot-failure'
   | 'boot-timeout'
   | 'timeout'
@@ -87,7 +89,7 @@ function classifyOwnEnd({ code, signal, ready, bootError, spawnError, lastWords 
   }
   if (signal === 'SIGKILL') {
     return failure(
-      'out-of-memory',
+      'killed',
       `killed by SIGKILL${early}, not by ph: if it was nobody else, it was the kernel, out of memory`,
     );
   }

@@ -6,11 +6,12 @@ import type { ErrorReport } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ReloadError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
-import { ExitLog } from './exit-log.ts';
 import type { ExitReason } from './exit-reason.ts';
-import { Hangs } from './hangs.ts';
+import { GroupLog } from './group-log.ts';
 import { type Launch, prepareLaunch } from './launch.ts';
 import { RestartPolicy } from './restart-policy.ts';
+import { type Slot, Slots } from './slots.ts';
+import { TimeLimits } from './time-limits.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export type GroupState = 'starting' | 'running' | 'reloading' | 'backoff' | 'failed' | 'stopping' | 'stopped';
@@ -43,36 +44,23 @@ interface Generation {
   readonly launch: Launch;
 }
 
-/** One of the N places of a group. Its index is that of the worker in it, and of whatever replaces that. */
-interface Slot {
-  readonly index: number;
-  worker: WorkerProcess | undefined;
-  /** Boots to take the place of `worker`. */
-  successor: WorkerProcess | undefined;
-  /** Why `worker` is to be replaced. */
-  retiring: string | undefined;
-  /** No start in this slot before that time. */
-  notBefore: number;
-  /** The restart policy gave the slot up. */
-  finished: boolean;
-}
-
 /** The first worker of a new generation, before anybody relies on it. */
 interface Candidate {
   readonly generation: Generation;
   readonly worker: WorkerProcess;
   readonly booted: ReturnType<typeof withResolvers<void>>;
+  /** How many workers there are to be; whoever scales in the meantime means this number too. */
+  desired: number;
 }
 
 export class Group extends EventEmitter<GroupEvents> {
   readonly name: string;
   readonly #options: GroupOptions;
-  readonly #logger: Logger;
   readonly #now: () => number;
   readonly #policy: RestartPolicy;
-  readonly #exitLog: ExitLog;
-  readonly #hangs: Hangs;
-  readonly #slots = new Map<number, Slot>();
+  readonly #log: GroupLog;
+  readonly #limits: TimeLimits;
+  readonly #slots = new Slots();
   /** Replaced or surplus workers that finish what they have. */
   readonly #leaving = new Set<WorkerProcess>();
   readonly #outputs = new Map<WorkerProcess, { readonly paused: boolean }>();
@@ -90,11 +78,10 @@ export class Group extends EventEmitter<GroupEvents> {
     super();
     this.name = options.config.name;
     this.#options = options;
-    this.#logger = options.logger;
     this.#now = options.now;
     this.#policy = new RestartPolicy(options.config);
-    this.#exitLog = new ExitLog(options.logger);
-    this.#hangs = new Hangs(options.logger, options.now);
+    this.#log = new GroupLog(options.logger);
+    this.#limits = new TimeLimits(this.#log, options.now);
     this.#generation = this.#newGeneration(1, options.config);
     this.#desired = options.config.numberWorkers;
   }
@@ -124,12 +111,8 @@ export class Group extends EventEmitter<GroupEvents> {
 
   /** All processes that live, by index; those that leave come last. */
   get workers(): readonly WorkerProcess[] {
-    const inSlots = [...this.#slots.values()].sort((a, b) => a.index - b.index);
-    return [
-      ...inSlots.flatMap(slot => [slot.worker, slot.successor]),
-      this.#candidate?.worker,
-      ...this.#leaving,
-    ].filter(worker => worker !== undefined);
+    const candidate = this.#candidate ? [this.#candidate.worker] : [];
+    return [...this.#slots.workers, ...candidate, ...this.#leaving];
   }
 
   /** Brings what is nearer to what should be. Called at every tick and after every event; never waits. */
@@ -143,11 +126,13 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#updateState();
   }
 
-  /** Changes the number of workers by `step`, down to 1 at the least. */
+  /** Changes the number of workers by `step`, down to 1 at the least; an idle group stays at 0. */
   scale(step: number): void {
     if (this.#isEnding) return;
-    this.#desired = Math.max(1, this.#desired + step);
-    this.#logger.info({ workers: this.#desired }, `scaling to ${this.#desired} workers`);
+    const scaled = (desired: number) => Math.max(Math.min(1, desired), desired + step);
+    this.#desired = scaled(this.#desired);
+    if (this.#candidate) this.#candidate.desired = scaled(this.#candidate.desired);
+    this.#log.scaling(this.#desired);
     this.reconcile();
   }
 
@@ -155,6 +140,7 @@ export class Group extends EventEmitter<GroupEvents> {
   idle(): void {
     if (this.#isEnding) return;
     this.#desired = 0;
+    if (this.#candidate) this.#candidate.desired = 0;
     this.reconcile();
   }
 
@@ -167,8 +153,10 @@ export class Group extends EventEmitter<GroupEvents> {
     const generation = this.#newGeneration(this.#generation.number + 1, config);
     const booted = withResolvers<void>();
     const worker = this.#spawn(1, generation);
-    this.#candidate = { generation, worker, booted };
+    this.#candidate = { generation, worker, booted, desired: config.numberWorkers };
     worker.on('ready', () => booted.resolve());
+    // Out of `stopped` too, where all workers had ended for good.
+    this.#setState('reloading');
     await booted.promise;
   }
 
@@ -178,15 +166,15 @@ export class Group extends EventEmitter<GroupEvents> {
     if (!candidate || this.#isEnding) return;
     this.#candidate = undefined;
     this.#generation = candidate.generation;
-    this.#desired = candidate.generation.config.numberWorkers;
+    this.#desired = candidate.desired;
     this.#policy.reset(candidate.generation.config);
-    this.#exitLog.reset();
-    for (const slot of this.#slots.values()) {
+    this.#log.forgetFailures();
+    for (const slot of this.#slots) {
       slot.notBefore = 0;
       slot.finished = false;
       slot.successor?.kill({ cause: 'quit' });
     }
-    const slot = this.#slots.get(candidate.worker.index) ?? this.#addSlot(candidate.worker.index);
+    const slot = this.#slots.get(candidate.worker.index) ?? this.#slots.add(candidate.worker.index);
     this.#replace(slot, candidate.worker);
     this.reconcile();
   }
@@ -205,7 +193,7 @@ export class Group extends EventEmitter<GroupEvents> {
     if (this.#isEnding) return;
     this.rollback('the group is stopping');
     this.#setState('stopping');
-    for (const slot of this.#slots.values()) this.#dismiss(slot);
+    for (const slot of this.#slots) this.#dismiss(slot);
     this.reconcile();
   }
 
@@ -222,35 +210,13 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #checkTimeouts(): void {
     for (const worker of this.workers) {
-      const { bootTimeout, gracefulTimeout } = worker.spec.config;
       if (this.#outputs.get(worker)?.paused) worker.excuse();
-      switch (worker.state) {
-        case 'starting':
-          if (this.#now() - worker.startedAt > bootTimeout)
-            worker.kill({ cause: 'boot-timeout', limit: bootTimeout });
-          break;
-        case 'ready':
-          this.#hangs.check(worker);
-          break;
-        case 'draining':
-          if (worker.drainingFor > gracefulTimeout) this.#cut(worker, gracefulTimeout);
-          break;
-      }
+      this.#limits.check(worker);
     }
   }
 
-  #cut(worker: WorkerProcess, graceful: number): void {
-    if (worker.ending?.cause === 'cut') return;
-    const running = worker.heartbeat?.running ?? [];
-    this.#logger.warn(
-      { index: worker.index, workerPid: worker.pid, running },
-      `worker ${worker.index} (pid ${worker.pid}) is cut off with ${running.length} tasks in flight`,
-    );
-    worker.kill({ cause: 'cut', graceful });
-  }
-
   #markRetiring(): void {
-    for (const slot of this.#slots.values()) {
+    for (const slot of this.#slots) {
       const { worker } = slot;
       if (!worker || slot.retiring !== undefined) continue;
       const { maxMemory, maxLifetime } = worker.spec.config;
@@ -261,27 +227,17 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #retire(slot: Slot, reason: string): void {
-    if (slot.retiring !== undefined) return;
+    if (!slot.worker || slot.retiring !== undefined) return;
     slot.retiring = reason;
-    const { pid } = slot.worker ?? {};
-    this.#logger.info(
-      { index: slot.index, workerPid: pid },
-      `worker ${slot.index} (pid ${pid}) retires: ${reason}`,
-    );
+    this.#log.retires(slot.worker, reason);
   }
 
-  /** Shrinks to the desired number: what is not ready goes first, then what is idle, then the highest index. */
   #cull(): void {
-    const surplus = this.#slots.size - this.#desired;
-    if (surplus <= 0) return;
-    const cost = ({ worker }: Slot) =>
-      worker?.state === 'ready' ? 1 + (worker.heartbeat?.running.length ?? 0) : 0;
-    const order = [...this.#slots.values()].sort((a, b) => cost(a) - cost(b) || b.index - a.index);
-    for (const slot of order.slice(0, surplus)) this.#dismiss(slot);
+    for (const slot of this.#slots.surplus(this.#desired)) this.#dismiss(slot);
   }
 
   #dismiss(slot: Slot): void {
-    this.#slots.delete(slot.index);
+    this.#slots.remove(slot);
     for (const worker of [slot.worker, slot.successor]) if (worker) this.#dismissWorker(worker);
   }
 
@@ -292,11 +248,9 @@ export class Group extends EventEmitter<GroupEvents> {
 
   /** One successor boots at a time: a replacement never takes more than one worker's resources on top. */
   #replaceOne(): void {
-    const slots = [...this.#slots.values()];
-    if (slots.some(slot => slot.successor)) return;
-    const slot = slots.find(
-      ({ worker, retiring, notBefore }) => worker && retiring && notBefore <= this.#now(),
-    );
+    if (this.#slots.some(({ successor }) => successor !== undefined)) return;
+    const isDue = ({ worker, retiring, notBefore }: Slot) => worker && retiring && notBefore <= this.#now();
+    const slot = [...this.#slots].find(isDue);
     if (!slot) return;
     // What never became ready serves nobody: its place can be taken at once.
     if (slot.worker?.state === 'starting') {
@@ -321,12 +275,11 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #spawnMissing(): void {
     if (this.#isEnding) return;
-    while (this.#slots.size < this.#desired) this.#addSlot(this.#lowestFreeIndex());
-    for (const slot of this.#slots.values()) {
+    while (this.#slots.size < this.#desired) this.#slots.add();
+    for (const slot of this.#slots) {
       if (slot.worker || slot.finished || slot.notBefore > this.#now()) continue;
       // A failed group is tried with one worker: N that fail tell no more than one.
-      if (this.#policy.failed && [...this.#slots.values()].some(other => other.worker?.state === 'starting'))
-        return;
+      if (this.#policy.failed && this.#slots.some(other => other.worker?.state === 'starting')) return;
       slot.worker = this.#spawn(slot.index, this.#generation);
     }
   }
@@ -346,27 +299,26 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #onReady(worker: WorkerProcess): void {
-    const seconds = ((this.#now() - worker.startedAt) / 1000).toFixed(2);
-    this.#logger.info(
-      { index: worker.index, workerPid: worker.pid, generation: worker.generation },
-      `worker ${worker.index} (pid ${worker.pid}) ready after ${seconds} s`,
-    );
+    this.#log.ready(worker);
     if (worker !== this.#candidate?.worker) this.#policy.ready();
     // Not within the event: who waits for this worker acts first.
     queueMicrotask(() => this.reconcile());
   }
 
   #reap(worker: WorkerProcess, reason: ExitReason): void {
-    this.#hangs.forget(worker);
+    this.#limits.forget(worker);
     this.#outputs.delete(worker);
     this.#leaving.delete(worker);
-    this.#exitLog.ended(worker, reason, this.#settle(worker, reason));
-    this.#noteBootFailure(worker, reason);
+    const wasCandidate = worker === this.#candidate?.worker;
+    // What it served well ends a row of failures, for the log as for the restart policy.
+    if (worker.servedFor >= this.config.restartWindow) this.#log.forgetFailures();
+    this.#log.ended(worker, reason, this.#settle(worker, reason));
+    if (!wasCandidate) this.#noteBootFailure(worker, reason);
     this.reconcile();
   }
 
   #noteBootFailure(worker: WorkerProcess, reason: ExitReason): void {
-    const isFirst = worker.servedFor === 0 && !this.#hasBeenReady && !this.#isEnding && reason.unexpected;
+    const isFirst = !worker.hasServed && !this.#hasBeenReady && !this.#isEnding && reason.unexpected;
     if (!isFirst || this.#bootFailures.has(worker.index)) return;
     this.#bootFailures.add(worker.index);
     if (this.#bootFailures.size < this.#desired || this.workers.some(({ state }) => state === 'ready'))
@@ -384,8 +336,8 @@ export class Group extends EventEmitter<GroupEvents> {
       );
       return 'the workers that serve stay';
     }
-    const slot = this.#slots.get(worker.index);
-    if (!slot || (slot.worker !== worker && slot.successor !== worker)) return '';
+    const slot = this.#slots.of(worker);
+    if (!slot) return '';
 
     if (slot.worker === worker) {
       slot.worker = slot.successor;
@@ -408,22 +360,25 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #updateState(): void {
-    const slots = [...this.#slots.values()];
     const isUp = (slot: Slot) => slot.finished || slot.worker?.state === 'ready';
     if (this.#state === 'stopping') {
       if (this.workers.length === 0) this.#setState('stopped');
       return;
     }
-    if (!this.#hasBeenReady && slots.every(isUp)) {
+    if (!this.#hasBeenReady && this.#slots.every(isUp)) {
       this.#hasBeenReady = true;
       this.emit('ready');
     }
-    this.#setState(this.#judge(slots));
+    this.#setState(this.#judge());
   }
 
-  #judge(slots: readonly Slot[]): GroupState {
-    if (slots.length > 0 && slots.every(slot => slot.finished) && this.workers.length === 0) return 'stopped';
-    if (this.#candidate || slots.some(slot => slot.worker && slot.worker.generation < this.generation))
+  #judge(): GroupState {
+    const slots = this.#slots;
+    if (slots.size > 0 && slots.every(slot => slot.finished) && this.workers.length === 0) return 'stopped';
+    if (
+      this.#candidate ||
+      slots.some(({ worker }) => (worker?.generation ?? this.generation) < this.generation)
+    )
       return 'reloading';
     if (this.#policy.failed) return 'failed';
     if (slots.some(slot => !slot.worker && slot.notBefore > this.#now())) return 'backoff';
@@ -433,30 +388,12 @@ export class Group extends EventEmitter<GroupEvents> {
   #setState(state: GroupState): void {
     if (state === this.#state) return;
     this.#state = state;
+    if (state === 'failed') this.#log.failed(this.config);
     this.emit('state', state);
     if (state === 'stopped') this.emit('stopped');
   }
 
   #newGeneration(number: number, config: SectionConfig): Generation {
     return { number, config, launch: prepareLaunch(config, this.#options.instance) };
-  }
-
-  #addSlot(index: number): Slot {
-    const slot: Slot = {
-      index,
-      worker: undefined,
-      successor: undefined,
-      retiring: undefined,
-      notBefore: 0,
-      finished: false,
-    };
-    this.#slots.set(index, slot);
-    return slot;
-  }
-
-  #lowestFreeIndex(): number {
-    let index = 1;
-    while (this.#slots.has(index)) index++;
-    return index;
   }
 }

@@ -1,22 +1,25 @@
 /** Ends workers whose main thread is silent: first a dump of what it does, then ABRT, then KILL. */
 
-import type { Logger } from 'pino';
+import type { GroupLog } from './group-log.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** How long the watchdog thread may take for the stack, ms. */
-const dumpLimit = 1500;
+/** The dump may have caught a worker that just came back: how long it then has for its heartbeat, ms. */
+const answerGrace = 200;
 /** How long ABRT may take before KILL follows, ms. */
 const abortGrace = 1000;
 
-type Hang = { readonly step: 'dumping' } | { readonly step: 'aborted'; readonly at: number };
+type Hang =
+  | { readonly step: 'dumping' }
+  | { readonly step: 'dumped'; readonly at: number; readonly stack: readonly string[] }
+  | { readonly step: 'aborted'; readonly at: number };
 
 export class Hangs {
-  readonly #logger: Logger;
+  readonly #log: GroupLog;
   readonly #now: () => number;
   readonly #hangs = new Map<WorkerProcess, Hang>();
 
-  constructor(logger: Logger, now: () => number) {
-    this.#logger = logger;
+  constructor(log: GroupLog, now: () => number) {
+    this.#log = log;
     this.#now = now;
   }
 
@@ -24,7 +27,9 @@ export class Hangs {
   check(worker: WorkerProcess): void {
     const limit = worker.spec.config.timeout;
     const hang = this.#hangs.get(worker);
-    if (!hang && limit > 0 && worker.silence > limit) void this.#dump(worker, limit);
+    if (!hang && limit > 0 && worker.silence > limit) void this.#dump(worker);
+    if (hang?.step === 'dumped' && this.#now() - hang.at >= answerGrace)
+      this.#conclude(worker, limit, hang.stack);
     if (hang?.step === 'aborted' && this.#now() - hang.at > abortGrace)
       worker.kill({ cause: 'silent', limit });
   }
@@ -33,21 +38,19 @@ export class Hangs {
     this.#hangs.delete(worker);
   }
 
-  async #dump(worker: WorkerProcess, limit: number): Promise<void> {
+  async #dump(worker: WorkerProcess): Promise<void> {
     this.#hangs.set(worker, { step: 'dumping' });
-    const stack = await worker.stack(dumpLimit);
-    if (worker.state === 'exited') return;
-    const fields = { index: worker.index, workerPid: worker.pid };
+    const stack = await worker.stack();
+    if (worker.state !== 'exited') this.#hangs.set(worker, { step: 'dumped', at: this.#now(), stack });
+  }
+
+  #conclude(worker: WorkerProcess, limit: number, stack: readonly string[]): void {
     if (worker.silence <= limit) {
       this.#hangs.delete(worker);
-      this.#logger.warn(fields, `worker ${worker.index} (pid ${worker.pid}) was silent, and answers again`);
+      this.#log.answersAgain(worker);
       return;
     }
-    const where = stack[0] ?? 'code that is not JavaScript (a native call, or the process is stopped)';
-    this.#logger.error(
-      { ...fields, stack, running: worker.heartbeat?.running ?? [] },
-      `worker ${worker.index} (pid ${worker.pid}) hangs in ${where}: silent for ${limit / 1000} s (timeout), aborting it`,
-    );
+    this.#log.hangs(worker, stack);
     this.#hangs.set(worker, { step: 'aborted', at: this.#now() });
     worker.abort({ cause: 'silent', limit });
   }

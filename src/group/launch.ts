@@ -37,7 +37,7 @@ export function prepareLaunch(config: SectionConfig, instance: number, masterEnv
 function typescriptLoader({ task, ts }: Pick<SectionConfig, 'task' | 'ts'>): TypescriptLoader | undefined {
   if (ts !== 'auto') return ts;
   if (!['.ts', '.mts', '.cts', '.tsx'].includes(extname(task))) return undefined;
-  return isTypescriptNative() ? 'native' : 'tsx';
+  return isTypescriptNative() ? 'native' : 'compiled';
 }
 
 /** Node 22.18 and later strip types by themselves. */

@@ -13,10 +13,13 @@ export class StackClient {
     this.#socket = socket;
     // Its worker may be killed at any moment; what that means shows in its exit.
     socket.on('error', () => {});
-    createInterface({ input: socket }).on('line', line => {
-      const { id, frames } = JSON.parse(line) as StackAnswer;
-      this.#waiting.get(id)?.(frames);
-    });
+    createInterface({ input: socket })
+      .on('line', line => {
+        const { id, frames } = JSON.parse(line) as StackAnswer;
+        this.#waiting.get(id)?.(frames);
+      })
+      // readline passes the socket's errors on.
+      .on('error', () => {});
   }
 
   /** Resolves with no frames where the answer takes longer than `limit` ms. */

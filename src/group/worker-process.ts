@@ -29,6 +29,8 @@ interface WorkerEvents {
 /** After its exit a worker's pipes may be held open by a process of its own: how long their end is awaited, ms. */
 const pipesGrace = 200;
 const lastWordsLength = 4096;
+/** How long the watchdog thread may take for the stack, ms. */
+const stackLimit = 1500;
 
 export class WorkerProcess extends EventEmitter<WorkerEvents> {
   readonly spec: WorkerSpec;
@@ -48,6 +50,8 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   #workerClass: string | undefined;
 
   readonly startedAt: number;
+  readonly #spawnedAt = performance.now();
+  #bootTime = 0;
   #readyAt: number | undefined;
   #drainingAt: number | undefined;
   #heardAt: number;
@@ -77,16 +81,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#child.stderr?.on('data', (chunk: Buffer) => {
       this.#lastWords = (this.#lastWords + chunk.toString('latin1')).slice(-lastWordsLength);
     });
-    const boot: MasterMessage = {
-      type: 'boot',
-      mode: spec.mode,
-      config: spec.config,
-      loader: spec.launch.loader,
-      index: spec.index,
-      generation: spec.generation,
-    };
-    // A worker that is gone already shows in its exit.
-    this.#child.send(boot, () => {});
+    void this.#sendBoot();
   }
 
   get state(): WorkerState {
@@ -130,6 +125,16 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#now() - this.#heardAt;
   }
 
+  /** How long it took to become ready, ms; 0 before. Measured: the group's clock stands still between ticks. */
+  get bootTime(): number {
+    return this.#bootTime;
+  }
+
+  /** Whether it has ever been ready. */
+  get hasServed(): boolean {
+    return this.#readyAt !== undefined;
+  }
+
   /** How long it has been ready, ms; 0 before. */
   get servedFor(): number {
     return this.#readyAt === undefined ? 0 : this.#now() - this.#readyAt;
@@ -153,12 +158,12 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   /** Asks it to finish what it has and to exit. */
   drain(): void {
     if (this.#state === 'draining' || this.#state === 'exited') return;
-    this.#ending ??= { cause: 'drain' };
     // Before it is ready there is nothing to finish, and nobody yet to hear the signal.
     if (this.#state === 'starting') {
-      this.kill(this.#ending);
+      this.kill({ cause: 'quit' });
       return;
     }
+    this.#ending ??= { cause: 'drain' };
     this.#state = 'draining';
     this.#drainingAt = this.#now();
     this.#signal(this.spec.config.stopSignal);
@@ -177,9 +182,26 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#killGroup();
   }
 
-  /** The JavaScript stack of its main thread, innermost first; empty where it gives none within the limit (ms). */
-  async stack(limit: number): Promise<readonly string[]> {
-    return (await this.#stack?.request(limit)) ?? [];
+  /** The JavaScript stack of its main thread, innermost first; empty where it gives none. */
+  async stack(): Promise<readonly string[]> {
+    return (await this.#stack?.request(stackLimit)) ?? [];
+  }
+
+  async #sendBoot(): Promise<void> {
+    const { mode, config, launch, index, generation } = this.spec;
+    let entry: string;
+    try {
+      // While the child starts, which takes longer.
+      entry = launch.loader === 'compiled' ? await compile(config.task) : config.task;
+    } catch (error) {
+      this.#bootError = error instanceof Error ? compileReport(error) : undefined;
+      this.#killGroup();
+      return;
+    }
+    const module = { task: config.task, entry, loader: launch.loader };
+    const boot: MasterMessage = { type: 'boot', mode, config, module, index, generation };
+    // A worker that is gone already shows in its exit.
+    if (this.#child.connected) this.#child.send(boot, () => {});
   }
 
   #onMessage(message: WorkerMessage): void {
@@ -194,6 +216,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         if (this.#state !== 'starting') break;
         this.#state = 'ready';
         this.#readyAt = this.#now();
+        this.#bootTime = performance.now() - this.#spawnedAt;
         this.emit('ready');
         break;
       case 'boot-failed':
@@ -227,7 +250,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     const reason = classifyExit({
       code,
       signal,
-      ready: this.#readyAt !== undefined,
+      ready: this.hasServed,
       ending: this.#ending,
       bootError: this.#bootError,
       spawnError: this.#spawnError,
@@ -249,4 +272,15 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       // No process is left in the group.
     }
   }
+}
+
+/** The compiler is loaded only where it is needed: most workers start without it. */
+async function compile(task: string): Promise<string> {
+  const { compileTaskModule } = await import('./compile.ts');
+  return compileTaskModule(task);
+}
+
+function compileReport(error: Error): ErrorReport {
+  if ('report' in error) return error.report as ErrorReport;
+  return { message: error.message, details: error.stack ?? error.message };
 }

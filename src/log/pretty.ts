@@ -13,7 +13,9 @@ export function prettyFormat(colors: boolean): Format {
     colorize: colors,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss.l',
-    ignore: 'pid,hostname,section,index,name,stream',
+    // What the prefix or the message says already.
+    ignore:
+      'pid,hostname,section,index,name,stream,workerPid,generation,exit,repeats,instance,directory,file,node',
     messageFormat: (record, key) => [origin(record), record[key]].filter(isShown).join(' '),
   });
   return record => {
@@ -26,7 +28,9 @@ export function prettyFormat(colors: boolean): Format {
   };
 }
 
+/** `jobexecute#1 4711` for a worker; `ph jobexecute` for what the supervisor says of it. */
 function origin({ section, name, index, pid }: Record<string, unknown>): string {
+  if (name === 'ph') return ['ph', section].filter(isShown).join(' ');
   const who = `${section ?? name ?? ''}${index === undefined ? '' : `#${index}`}`;
   return [who, pid].filter(isShown).join(' ');
 }

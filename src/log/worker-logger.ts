@@ -17,8 +17,11 @@ const BUSY_DELAY = 5;
 
 /** JSON lines to stdout, written before the call returns, so that the last line before a crash is there. */
 export function createWorkerLogger({ name, section, index, level }: WorkerLoggerOptions): Logger {
-  makeBlocking(process.stdout);
-  makeBlocking(process.stderr);
+  for (const stream of [process.stdout, process.stderr]) {
+    makeBlocking(stream);
+    // Nobody reads any more (the master is gone, or the worker closed it): no reason to fail in the middle of the work.
+    stream.on('error', () => {});
+  }
   return pino({ name, level, base: { pid: process.pid, section, index } }, { write: writeLine });
 }
 

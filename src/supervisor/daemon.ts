@@ -2,11 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
-import { DaemonError, type ExitCode } from '../errors.ts';
+import { closeSync, constants, openSync } from 'node:fs';
+import { DaemonError, type ExitCode, LogFileError } from '../errors.ts';
+import { reasonOf } from '../log/target.ts';
 
 /** Set in the background process, and nowhere else. */
 const daemonVariable = 'PH_DAEMON';
+
+// A FIFO without a reader must not keep the caller waiting.
+const append = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /** What the background process tells the caller's, once. */
 export type DaemonReport =
@@ -24,10 +28,10 @@ export function takeDaemonMark(): boolean {
 
 /**
  * Starts this command again, detached from the terminal, and waits for its report. `logFile` gets what even a dying
- * Node prints. Throws a `DaemonError` where it ends without a report.
+ * Node prints. Throws a `LogFileError`, and a `DaemonError` where it ends without a report.
  */
 export async function startDaemon(logFile: string): Promise<DaemonOutcome> {
-  const log = openSync(logFile, 'a');
+  const log = openLog(logFile);
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     env: { ...process.env, [daemonVariable]: '1' },
@@ -48,6 +52,14 @@ export async function startDaemon(logFile: string): Promise<DaemonOutcome> {
   return { ...report, pid: child.pid as number };
 }
 
+function openLog(path: string): number {
+  try {
+    return openSync(path, append);
+  } catch (error) {
+    throw new LogFileError(path, reasonOf(error), { cause: error });
+  }
+}
+
 /** Tells the caller, who then goes away. */
 export function reportToCaller(report: DaemonReport): Promise<void> {
   return new Promise(resolve => {
@@ -58,6 +70,7 @@ export function reportToCaller(report: DaemonReport): Promise<void> {
 
 /** Calls back if the caller goes away before it was told anything: nobody would learn of a start that goes on. */
 export function onCallerGone(callback: () => void): () => void {
-  process.once('disconnect', callback);
+  if (process.connected) process.once('disconnect', callback);
+  else callback();
   return () => process.removeListener('disconnect', callback);
 }

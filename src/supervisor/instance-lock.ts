@@ -4,9 +4,12 @@ import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import net from 'node:net';
 import { basename, dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long the holder may take to say who it is, ms. */
-const answerLimit = 1000;
+/** How long the holder may take to say who it is, ms; it may be starting, on a machine that is busy. */
+const answerLimit = 2000;
+/** A holder that refuses to answer has just gone, or has just come. */
+const retryDelay = 10;
 
 export type LockAttempt =
   | { readonly acquired: true; readonly release: () => void }
@@ -16,17 +19,26 @@ export type LockAttempt =
 /** Tries to take the lock of a path whose directory exists. Of any number of tries at once, exactly one succeeds. */
 export async function tryLock(path: string): Promise<LockAttempt> {
   const address = lockAddress(path);
+  for (const deadline = performance.now() + answerLimit; ; ) {
+    const server = await bind(address);
+    if (server) return { acquired: true, release: () => server.close() };
+    const answer = await askHolder(address);
+    if (answer !== 'refused') return { acquired: false, holder: answer };
+    if (performance.now() > deadline) return { acquired: false, holder: undefined };
+    await delay(retryDelay);
+  }
+}
+
+/** Undefined where another process has the address. */
+function bind(address: string): Promise<net.Server | undefined> {
   const server = net.createServer(socket => socket.on('error', () => {}).end(`${process.pid}`));
-  const isBound = await new Promise<boolean>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(false);
+  return new Promise((resolve, reject) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
-    server.listen(address, () => resolve(true));
+    server.listen(address, () => resolve(server.unref()));
   });
-  if (!isBound) return { acquired: false, holder: await askHolder(address) };
-  server.unref();
-  return { acquired: true, release: () => server.close() };
 }
 
 // By the directory's identity, so that every spelling of a path and every symbolic link means the same lock.
@@ -38,7 +50,8 @@ function lockAddress(path: string): string {
   return `\0processhandler-${identity}`;
 }
 
-function askHolder(address: string): Promise<number | undefined> {
+/** The holder's pid; undefined where it does not say it. */
+function askHolder(address: string): Promise<number | undefined | 'refused'> {
   return new Promise(resolve => {
     let text = '';
     const socket = net.connect(address);
@@ -46,7 +59,9 @@ function askHolder(address: string): Promise<number | undefined> {
     socket.on('data', chunk => {
       text += chunk;
     });
-    socket.on('error', () => {});
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') resolve('refused');
+    });
     socket.on('close', () => resolve(/^\d+$/.test(text) ? Number(text) : undefined));
   });
 }

@@ -1,15 +1,6 @@
 /** A file that holds the supervisor's pid alone on one line, for as long as the supervisor lives and no longer. */
 
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { AlreadyRunningError, PidfileError } from '../errors.ts';
 import { tryLock } from './instance-lock.ts';
 
@@ -69,7 +60,6 @@ export class Pidfile {
       const fd = openSync(temporary, 'w', 0o644);
       try {
         writeSync(fd, `${process.pid}\n`);
-        fsyncSync(fd);
       } finally {
         closeSync(fd);
       }

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Configuration, SectionConfig } from '../config/types.ts';
-import { ReloadError } from '../errors.ts';
+import { ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
 import { withResolvers } from '../promise.ts';
 
@@ -61,9 +61,9 @@ export class Reload {
       try {
         await this.#try();
       } catch (error) {
-        const details = error instanceof ReloadError ? { details: error.details } : { err: error };
         const message = error instanceof Error ? error.message : String(error);
-        logger.error(details, `reload failed, everything stays as it was: ${message}`);
+        if (this.#again || this.#cancelled) logger.info(`reload given up: ${message}`);
+        else logger.error(fieldsOf(error), `reload failed, everything stays as it was: ${message}`);
       }
     } while (this.#again && !this.#cancelled);
     this.#underWay = false;
@@ -73,6 +73,10 @@ export class Reload {
     const { load, groups, addGroup, claim, commit } = this.#options;
     const next = load();
     const pidfiles = await claim(next.supervisor.pidfiles);
+    if (this.#cancelled) {
+      pidfiles.rollback();
+      return;
+    }
     try {
       const kept = [...next.sections.values()].filter(({ name }) => groups().has(name));
       this.#joining = [...next.sections.values()].filter(({ name }) => !groups().has(name)).map(addGroup);
@@ -93,6 +97,13 @@ export class Reload {
     for (const group of this.#options.groups().values()) group.rollback(reason);
     for (const group of this.#joining) group.quit();
   }
+}
+
+/** What a log line says of it beside the message. The stack is of interest only where the defect is ours. */
+function fieldsOf(error: unknown): object {
+  if (error instanceof ReloadError) return { details: error.details };
+  if (error instanceof ConfigError) return { problems: error.problems };
+  return error instanceof ProcessHandlerError ? {} : { err: error };
 }
 
 /** Starts a new group; rejects where it has no chance to serve. */

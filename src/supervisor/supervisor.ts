@@ -50,7 +50,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #configuration: Configuration | undefined;
   #instance: Instance | undefined;
   #reload: Reload | undefined;
-  #signals: SignalQueue | undefined;
   #interrupted = false;
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
@@ -80,13 +79,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const configuration = this.#options.load();
     const { pidfiles, singleInstance } = configuration.supervisor;
     this.#configuration = configuration;
-    this.#instance = await Instance.claim(pidfiles, singleInstance);
+    // Before there is a pidfile and until it is gone: a signal in between would leave it behind.
+    const signals = new SignalQueue(() =>
+      setImmediate(() => {
+        for (const signal of signals.take()) this.#verbs[signal]();
+      }),
+    );
     try {
+      this.#instance = await Instance.claim(pidfiles, singleInstance);
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
       await this.#supervise(configuration);
     } finally {
-      this.#instance.release();
+      this.#instance?.release();
       await this.#logs.close();
+      signals.close();
     }
     return ExitCode.done;
   }
@@ -117,12 +123,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async #supervise(configuration: Configuration): Promise<void> {
     if (this.#state !== 'starting') return; // told to quit while the pidfile was being taken
     const { sections, directory, file } = configuration;
-    process.title = `ph: master [${[...sections.keys()].join(', ')}]`;
+    process.title = titleOf(configuration);
     this.#logger.info(
       { instance: this.#instance?.number, file, directory, node: process.version },
       `supervising ${[...sections.keys()].join(', ')}`,
     );
-    this.#signals = new SignalQueue(() => setImmediate(() => this.#handleSignals()));
     process.on('uncaughtException', this.#onDefect);
     this.#reload = new Reload({
       logger: this.#logger,
@@ -144,7 +149,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       await this.#stopped.promise;
     } finally {
       clearInterval(timer);
-      this.#signals.close();
       process.removeListener('uncaughtException', this.#onDefect);
     }
     if (this.#failure) throw this.#failure;
@@ -218,10 +222,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return [...this.#groups.values(), ...this.#removed, ...(this.#reload?.joining ?? [])];
   }
 
-  #handleSignals(): void {
-    for (const signal of this.#signals?.take() ?? []) this.#verbs[signal]();
-  }
-
   #interrupt(): void {
     if (this.#interrupted) this.quit('a second SIGINT');
     else this.stop('SIGINT');
@@ -262,7 +262,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       }
     }
     this.#configuration = next;
-    process.title = `ph: master [${[...next.sections.keys()].join(', ')}]`;
+    process.title = titleOf(next);
     this.emit('reloaded', next);
   }
 
@@ -286,6 +286,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#failure ??= error;
     this.quit('a defect in the supervisor');
   };
+}
+
+function titleOf({ sections }: Configuration): string {
+  return `ph: master [${[...sections.values()].map(({ procName }) => procName).join(', ')}]`;
 }
 
 function logSettings(config: SectionConfig) {

@@ -1,58 +1,81 @@
 /** `--watch`: tells when a task module, or a file of the user's that it imports, has changed. */
 
+import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { watch } from 'chokidar';
-import { build } from 'esbuild';
+import { type FSWatcher, watch } from 'chokidar';
+import type { PluginBuild } from 'esbuild';
+import { build } from '../group/esbuild.ts';
 
 /** Editors write a file in several steps; what comes within this time is one change, ms. */
 const settleTime = 100;
 
 export interface ModuleWatcher {
-  /** Watches what these task modules import now. */
+  /** Watches these task modules and what they import now; resolves when no change can be missed any more. */
   update(taskModules: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** `onChange` gets the path of one of the files that changed. */
-export function watchModules(onChange: (path: string) => void): ModuleWatcher {
-  const watcher = watch([], { ignoreInitial: true, atomic: true });
-  const watched = new Set<string>();
+/** `onError` is told where the system cannot watch a file. */
+export function watchModules(onChange: () => void, onError: (error: unknown) => void): ModuleWatcher {
+  let watcher: FSWatcher | undefined;
+  let watched: readonly string[] = [];
   let timer: NodeJS.Timeout | undefined;
-  watcher.on('all', (_event, path) => {
-    clearTimeout(timer);
-    timer = setTimeout(onChange, settleTime, path);
-  });
+
+  async function update(taskModules: readonly string[]): Promise<void> {
+    watched = taskModules;
+    const files = new Set((await Promise.all(taskModules.map(importedFiles))).flat());
+    const previous = watcher;
+    const next = watch([...files], { ignoreInitial: true, atomic: true });
+    watcher = next;
+    next.on('error', onError);
+    next.on('all', () => {
+      clearTimeout(timer);
+      timer = setTimeout(changed, settleTime);
+    });
+    await once(next, 'ready');
+    // Not before: what changes in between, one of the two sees.
+    await previous?.close();
+  }
+
+  function changed(): void {
+    // Also where the change turns out to be broken, since what mends it may be in a file that it imports newly.
+    update(watched).then(onChange, onError);
+  }
+
   return {
-    async update(taskModules) {
-      const wanted = new Set((await Promise.all(taskModules.map(importedFiles))).flat());
-      watcher.unwatch([...watched].filter(path => !wanted.has(path)));
-      watcher.add([...wanted].filter(path => !watched.has(path)));
-      watched.clear();
-      for (const path of wanted) watched.add(path);
-    },
+    update,
     async close() {
       clearTimeout(timer);
-      await watcher.close();
+      await watcher?.close();
     },
   };
 }
 
-/** The module and all files of the project that it imports; only the module where it cannot be read. */
+/** The module and all files of the project that it imports, also those that cannot be read or are not there yet. */
 async function importedFiles(taskModule: string): Promise<string[]> {
-  try {
-    const { metafile } = await build({
-      entryPoints: [taskModule],
-      absWorkingDir: '/',
-      bundle: true,
-      format: 'esm',
-      platform: 'node',
-      packages: 'external',
-      metafile: true,
-      write: false,
-      logLevel: 'silent',
-    });
-    return [taskModule, ...Object.keys(metafile.inputs).map(path => resolve('/', path))];
-  } catch {
-    return [taskModule];
-  }
+  const files = new Set([taskModule]);
+  const collect = {
+    name: 'collect',
+    setup({ onResolve, onLoad }: PluginBuild) {
+      onResolve({ filter: /^\.{0,2}\// }, ({ path, resolveDir }) => {
+        files.add(resolve(resolveDir, path));
+        return undefined;
+      });
+      onLoad({ filter: /./ }, ({ path }) => {
+        files.add(path);
+        return undefined;
+      });
+    },
+  };
+  await build({
+    entryPoints: [taskModule],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    plugins: [collect],
+    write: false,
+    logLevel: 'silent',
+  }).catch(() => {});
+  return [...files];
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { ErrorReport } from '../channel/control.ts';
+import { ProcessHandlerError } from '../errors.ts';
 
 const ourDirectory = fileURLToPath(new URL('..', import.meta.url));
 
@@ -11,23 +12,27 @@ export function reportError(error: unknown): ErrorReport {
     const text = inspect(error);
     return { message: `${text} was thrown`, details: `${text} was thrown: throw an Error to see where` };
   }
-  return {
-    message: `${error.name}: ${error.message.split('\n', 1)[0]}`,
-    details: withoutForeignFrames(inspect(error)),
-  };
+  const message = `${error.name}: ${error.message.split('\n', 1)[0]}`;
+  // What we refuse the message explains; where in our code that happened helps nobody.
+  if (error instanceof ProcessHandlerError) return { message, details: `${error.name}: ${error.message}` };
+  return { message, details: withoutForeignFrames(inspect(error)) };
 }
 
-/** Drops the frames of Node, of Piscina and of this package: none of them is where the user has to look. */
 function withoutForeignFrames(text: string): string {
-  return text
-    .split('\n')
-    .filter(line => {
-      if (!/^\s+at /.test(line)) return true;
-      return !(
-        line.includes('node:internal/') ||
-        line.includes(ourDirectory) ||
-        line.includes('/node_modules/piscina/')
-      );
-    })
-    .join('\n');
+  const kept: string[] = [];
+  for (const line of text.split('\n')) {
+    if (!isForeignFrame(line)) kept.push(line);
+    // The error's own properties begin there.
+    else if (line.endsWith(' {')) kept.push(`${kept.pop() ?? ''} {`);
+  }
+  return kept.join('\n');
+}
+
+/** Of Node, of its promises, of this package or of what it is made of: none of them is where the user has to look. */
+function isForeignFrame(line: string): boolean {
+  if (!/^\s+at /.test(line)) return false;
+  return (
+    /[ (]node:|at async Promise\.\w+ \(index \d+\)|\/node_modules\/(piscina|tsx|esbuild)\//.test(line) ||
+    line.includes(ourDirectory)
+  );
 }

@@ -10,6 +10,7 @@ import {
   type WorkerMessage,
 } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
+import { AccountError } from '../errors.ts';
 import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
@@ -60,18 +61,24 @@ export class Host {
   drain(): void {
     if (this.#state !== 'ready' && this.#state !== 'starting') return;
     this.#state = 'draining';
+    // If the end takes too long, the master can say what it cuts off.
+    this.#beat();
     this.#drain.abort();
   }
 
   async #start(): Promise<Worker> {
-    const { config, index, loader } = this.#boot;
+    const { config, index, module: source } = this.#boot;
     takeIdentity(config, index);
     // The threads load the module while the main thread does.
-    const threads = new Threads(this.#isCheck ? { ...config, threads: 0 } : config, loader, error =>
-      this.#logger.error({ err: error }, 'a thread failed outside of a task'),
-    );
+    const threads = new Threads(this.#isCheck ? { ...config, threads: 0 } : config, source, {
+      onError: error => this.#logger.error({ err: error }, 'a thread failed outside of a task'),
+      onBroken: error => this.#crash(error),
+    });
     this.#threads = threads;
-    const [module] = await Promise.all([loadTaskModule(config.task, loader), threads.loaded]);
+    // What the main thread says of a module that does not load says most.
+    threads.loaded.catch(() => {});
+    const module = await loadTaskModule(source);
+    await threads.loaded;
     const worker = this.#isCheck
       ? new Worker(this.#context(threads))
       : await this.#startWorker(module, threads);
@@ -94,7 +101,8 @@ export class Host {
     const worker = new WorkerClass(this.#context(threads));
     await worker.setup();
     await worker.initProcess();
-    this.#beat(threads);
+    this.#beat();
+    setInterval(() => this.#beat(), heartbeatInterval(this.#config.timeout));
     return worker;
   }
 
@@ -114,17 +122,14 @@ export class Host {
     if (this.#requests === this.#retireAfter) void this.#tell({ type: 'retire', reason: 'max_requests' });
   }
 
-  #beat(threads: Threads): void {
-    const beat = () =>
-      void this.#tell({
-        type: 'heartbeat',
-        rss: process.memoryUsage.rss(),
-        requests: this.#requests,
-        running: threads.running,
-        queued: threads.queued,
-      });
-    beat();
-    setInterval(beat, heartbeatInterval(this.#config.timeout));
+  #beat(): void {
+    void this.#tell({
+      type: 'heartbeat',
+      rss: process.memoryUsage.rss(),
+      requests: this.#requests,
+      running: this.#threads?.running ?? [],
+      queued: this.#threads?.queued ?? 0,
+    });
   }
 
   async #failBoot(error: unknown): Promise<void> {
@@ -164,19 +169,37 @@ export class Host {
 }
 
 /** Title, priority, umask and user of the process, before any of the user's code runs. */
-function takeIdentity({ procName, nice, umask, user, group }: SectionConfig, index: number): void {
+function takeIdentity({ procName, nice, umask, ...account }: SectionConfig, index: number): void {
   process.title = `ph: ${procName}#${index}`;
   if (nice !== undefined) os.setPriority(nice);
   if (umask !== undefined) process.umask(umask);
-  if (user === undefined && group === undefined) return;
-  // Root's own groups would stay with the process otherwise.
-  const groups = user === undefined ? [group as string] : idsOf(user, '-G');
-  process.setgroups?.(groups);
-  process.setgid?.(group ?? (idsOf(user as string, '-g')[0] as number));
-  if (user !== undefined) process.setuid?.(user);
+  takeAccount(account);
+}
+
+/** Leaves root's groups first: they would stay with the process otherwise. */
+function takeAccount({ user, group }: Pick<SectionConfig, 'user' | 'group'>): void {
+  try {
+    if (group !== undefined) {
+      process.setgroups?.([idOrName(group)]);
+      process.setgid?.(idOrName(group));
+    } else if (user !== undefined) {
+      process.setgroups?.(groupsOf(user, '-G'));
+      process.setgid?.(groupsOf(user, '-g')[0] as number);
+    }
+    if (user !== undefined) process.setuid?.(idOrName(user));
+  } catch (error) {
+    throw new AccountError(user, group, error);
+  }
+}
+
+function idOrName(account: string): number | string {
+  return /^\d+$/.test(account) ? Number(account) : account;
 }
 
 /** Node cannot look a user up; `id` can, wherever the users come from. */
-function idsOf(user: string, which: '-g' | '-G'): number[] {
-  return execFileSync('id', [which, user], { encoding: 'utf8' }).trim().split(' ').map(Number);
+function groupsOf(user: string, which: '-g' | '-G'): number[] {
+  return execFileSync('id', [which, user], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+    .trim()
+    .split(' ')
+    .map(Number);
 }

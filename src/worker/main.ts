@@ -18,7 +18,9 @@ for (const signal of new Set<NodeJS.Signals>(['SIGTERM', boot.config.stopSignal]
 }
 process.on('disconnect', () => {
   // The master is gone: finish what takes a moment, then take along whatever this process has started.
+  const killGroup = () => process.kill(-process.pid, 'SIGKILL');
+  process.on('exit', killGroup);
+  setTimeout(killGroup, orphanGrace);
   host.drain();
-  setTimeout(() => process.kill(-process.pid, 'SIGKILL'), orphanGrace);
 });
 await host.run();

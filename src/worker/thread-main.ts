@@ -1,10 +1,11 @@
 /** What runs in each thread of the pool: loads the task module once, then runs one task after another. */
 
 import { parentPort, threadId, workerData } from 'node:worker_threads';
+import type { ModuleSource } from '../channel/control.ts';
 import { encodeThrown } from '../channel/error-value.ts';
 import { reportError } from './error-report.ts';
 import { loadTaskModule, type TaskContext, type TaskModule } from './task-module.ts';
-import type { ThreadCall, ThreadData, ThreadMessage, ThreadReply } from './thread-protocol.ts';
+import type { ThreadCall, ThreadMessage, ThreadReply } from './thread-protocol.ts';
 
 const context: TaskContext = { threadId };
 
@@ -14,8 +15,7 @@ function tell(message: ThreadMessage): void {
 
 async function load(): Promise<TaskModule | undefined> {
   try {
-    const { task, loader } = workerData as ThreadData;
-    const module = await loadTaskModule(task, loader);
+    const module = await loadTaskModule(workerData as ModuleSource);
     tell({ type: 'loaded', tasks: [...module.tasks.keys()] });
     return module;
   } catch (error) {
@@ -31,8 +31,16 @@ export default load().then(module => async ({ id, name, payload }: ThreadCall): 
   try {
     const task = module?.tasks.get(name);
     if (!task) throw new Error(`the task module has no task ${name} any more`);
-    return { result: await task(payload, context) };
+    const result = await task(payload, context);
+    assertCloneable(result);
+    return { result };
   } catch (error) {
     return { thrown: encodeThrown(error) };
   }
 });
+
+/** Here it fails its own task; in Piscina's hands it would end the thread, and tell the caller nothing on Node 20. */
+function assertCloneable(result: unknown): void {
+  const isPlain = Object(result) !== result && typeof result !== 'symbol';
+  if (!isPlain && !ArrayBuffer.isView(result)) structuredClone(result);
+}

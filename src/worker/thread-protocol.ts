@@ -1,14 +1,7 @@
 /** What a thread of the pool and its host tell each other, beside Piscina's own messages. */
 
-import type { ErrorReport, TypescriptLoader } from '../channel/control.ts';
+import type { ErrorReport } from '../channel/control.ts';
 import type { Thrown } from '../channel/error-value.ts';
-
-/** What a thread is started with. */
-export interface ThreadData {
-  /** Absolute path of the task module. */
-  readonly task: string;
-  readonly loader: TypescriptLoader | undefined;
-}
 
 /** One task on its way to a thread. */
 export interface ThreadCall {

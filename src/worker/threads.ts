@@ -1,8 +1,9 @@
 /** The thread pool of a worker process: Piscina, with time-outs, causes and sight of what runs. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import type { ErrorReport, RunningTask, TypescriptLoader } from '../channel/control.ts';
+import type { ErrorReport, ModuleSource, RunningTask } from '../channel/control.ts';
 import { decodeThrown } from '../channel/error-value.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
@@ -15,7 +16,8 @@ import {
   UnknownTaskError,
 } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
-import type { ThreadCall, ThreadData, ThreadMessage, ThreadReply } from './thread-protocol.ts';
+import { reportError } from './error-report.ts';
+import type { ThreadCall, ThreadMessage, ThreadReply } from './thread-protocol.ts';
 import type { RunOptions, TaskPool } from './worker.ts';
 
 const threadMain = fileURLToPath(import.meta.resolve('./thread-main.js'));
@@ -23,7 +25,7 @@ const mebibyte = 2 ** 20;
 
 export type ThreadsConfig = Pick<
   SectionConfig,
-  'task' | 'threads' | 'maxThreadMemory' | 'maxQueue' | 'taskTimeout' | 'queueTimeout' | 'gracefulTimeout'
+  'threads' | 'maxThreadMemory' | 'maxQueue' | 'taskTimeout' | 'queueTimeout'
 >;
 
 /** A task module that a thread could not load although the main thread could. */
@@ -36,6 +38,13 @@ export class ThreadLoadError extends ProcessHandlerError {
   }
 }
 
+export interface ThreadsEvents {
+  /** What a thread threw outside of any task. */
+  readonly onError: (error: unknown) => void;
+  /** A thread could not be replaced: from now on the pool has fewer. */
+  readonly onBroken: (error: ThreadLoadError) => void;
+}
+
 export class Threads implements TaskPool {
   readonly #config: ThreadsConfig;
   readonly #piscina: Piscina | undefined;
@@ -44,13 +53,10 @@ export class Threads implements TaskPool {
   /** Resolves when every thread has loaded the task module; rejects with a `ThreadLoadError`. */
   readonly loaded: Promise<void>;
   #nextId = 1;
+  #closing = false;
 
-  /** Starts all threads; `onError` gets what a thread throws outside of any task. */
-  constructor(
-    config: ThreadsConfig,
-    loader: TypescriptLoader | undefined,
-    onError: (error: unknown) => void,
-  ) {
+  /** Starts all threads. */
+  constructor(config: ThreadsConfig, source: ModuleSource, events: ThreadsEvents) {
     this.#config = config;
     const { promise, resolve, reject } = withResolvers<void>();
     this.loaded = promise;
@@ -59,22 +65,33 @@ export class Threads implements TaskPool {
       return;
     }
 
-    const data: ThreadData = { task: config.task, loader };
-    this.#piscina = new Piscina({
+    const piscina = new Piscina({
       filename: threadMain,
       minThreads: config.threads,
       maxThreads: config.threads,
-      workerData: data,
-      closeTimeout: config.gracefulTimeout,
+      workerData: source,
       ...(config.maxThreadMemory > 0 && {
         resourceLimits: {
           maxOldGenerationSizeMb: Math.max(1, Math.floor(config.maxThreadMemory / mebibyte)),
         },
       }),
     });
-    this.#piscina.on('error', onError);
+    this.#piscina = piscina;
     let toLoad = config.threads;
-    this.#piscina.on('message', (message: ThreadMessage) => {
+    const failLoad = (report: ErrorReport) => {
+      if (toLoad > 0) reject(new ThreadLoadError(report));
+      else events.onBroken(new ThreadLoadError(report));
+    };
+    piscina.on('error', error => (toLoad > 0 ? failLoad(reportThreadEnd(error)) : events.onError(error)));
+    // A thread that exits says nothing; one that failed has the word first. Piscina starts no other thread in the
+    // place of one that ended before it was ready, and would wait for ever once all have.
+    piscina.on('workerDestroy', () =>
+      setImmediate(() => {
+        const isMissing = toLoad > 0 || piscina.threads.length < config.threads;
+        if (isMissing && !this.#closing) failLoad(reportThreadEnd(undefined));
+      }),
+    );
+    piscina.on('message', (message: ThreadMessage) => {
       switch (message.type) {
         case 'begun':
           this.#calls.get(message.id)?.begin(message.threadId);
@@ -84,7 +101,7 @@ export class Threads implements TaskPool {
           if (--toLoad === 0) resolve();
           break;
         case 'load-failed':
-          reject(new ThreadLoadError(message.error));
+          failLoad(message.error);
           break;
       }
     });
@@ -123,12 +140,20 @@ export class Threads implements TaskPool {
 
   /** Resolves when what was begun and what waits has ended. */
   async close(): Promise<void> {
-    await this.#piscina?.close();
+    // Piscina's own close() ends threads that still have work.
+    while (this.#calls.size > 0) {
+      await Promise.all([...this.#calls.values()].map(({ ended }) => ended.promise));
+      // Who waited for the last result may ask for more.
+      await nextTurn();
+    }
+    this.#closing = true;
+    await this.#piscina?.destroy();
   }
 }
 
 /** One call of `run()`: its clocks, and why it was given up. */
 class Call {
+  readonly ended = withResolvers<void>();
   readonly #name: string;
   readonly #timeout: number;
   readonly #controller = new AbortController();
@@ -167,13 +192,14 @@ class Call {
   end(): void {
     clearTimeout(this.#timer);
     this.#userSignal?.removeEventListener('abort', this.#onUserAbort);
+    this.ended.resolve();
   }
 
   /** Turns what Piscina says of an ended thread into what happened. */
   explain(error: unknown): unknown {
     if (this.#limit) return this.#limit;
     if (!(error instanceof Error)) return error;
-    if ('code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    if (isOutOfMemory(error)) {
       return new ThreadExitError(this.#name, 'out of memory (max_thread_memory)', error);
     }
     const exitCode = /^worker exited with code: (\d+)$/.exec(error.message)?.[1];
@@ -190,4 +216,16 @@ class Call {
       this.#controller.abort(this.#limit);
     }, limit);
   }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
+}
+
+/** For a thread that ended before it had loaded the task module. */
+function reportThreadEnd(error: unknown): ErrorReport {
+  if (error !== undefined && !isOutOfMemory(error)) return reportError(error);
+  const reason = error === undefined ? 'it exited' : 'out of memory (max_thread_memory)';
+  const text = `a thread ended while it loaded the task module: ${reason}`;
+  return { message: text, details: text };
 }

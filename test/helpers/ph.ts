@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
+import { cleanUp } from './cleanup.ts';
 import { childrenOf, isAlive, until } from './processes.ts';
 import { packageRoot } from './project.ts';
 
@@ -50,7 +51,7 @@ export function startPh(t: TestContext, args: readonly string[], { cwd, env, lau
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ph = new Ph(child);
-  t.after(() => ph.destroy());
+  cleanUp(t, () => ph.destroy());
   return ph;
 }
 

@@ -13,6 +13,12 @@ export function parentOf(pid: number): number | undefined {
   return stat(pid)?.parent;
 }
 
+/** The session that it belongs to: its terminal, where it has one. */
+export function sessionOf(pid: number): number | undefined {
+  const session = statFields(pid)?.[3];
+  return session === undefined ? undefined : Number(session);
+}
+
 /** Processes that live and whose parent is `pid`. */
 export function childrenOf(pid: number): number[] {
   return allProcesses().filter(candidate => parentOf(candidate) === pid && isAlive(candidate));

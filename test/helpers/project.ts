@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { cleanUp } from './cleanup.ts';
 
 export const packageRoot = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,7 +19,7 @@ export interface Project {
 /** Removed when the test ends. */
 export function createProject(t: TestContext, files: Readonly<Record<string, string>>): Project {
   const directory = mkdtempSync(join(tmpdir(), 'ph-test-'));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  cleanUp(t, () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
   const project: Project = {
     directory,
     path: name => join(directory, name),

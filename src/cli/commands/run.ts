@@ -61,7 +61,10 @@ async function serveForCaller(supervisor: Supervisor): Promise<ExitCode> {
 /** Replaces the workers when their code changes; what they import may have changed with it. */
 async function reloadOnChange(supervisor: Supervisor, configuration: Configuration) {
   const { watchModules } = await import('../../supervisor/watch.ts');
-  const watcher = watchModules(() => supervisor.reload());
+  const watcher = watchModules(
+    () => supervisor.reload(),
+    error => process.stderr.write(`ph: --watch: ${error instanceof Error ? error.message : String(error)}\n`),
+  );
   const update = ({ sections }: Configuration) =>
     watcher.update([...sections.values()].map(({ task }) => task));
   supervisor.on('reloaded', update);
