@@ -13,13 +13,16 @@ export class AwakeClock {
   }
 
   tick(): void {
-    const now = this.#monotonic();
-    this.#now += Math.min(now - this.#lastTick, this.#longestStep);
-    this.#lastTick = now;
+    const monotonic = this.#monotonic();
+    this.#now = this.#at(monotonic);
+    this.#lastTick = monotonic;
   }
 
-  /** Between two ticks time stands still: what arrives after a stop is as young as the tick before it. */
   now(): number {
-    return this.#now;
+    return this.#at(this.#monotonic());
+  }
+
+  #at(monotonic: number): number {
+    return this.#now + Math.min(monotonic - this.#lastTick, this.#longestStep);
   }
 }

@@ -54,7 +54,7 @@ export class GroupLog {
   }
 
   scaling(workers: number): void {
-    this.#logger.info({ workers }, `scaling to ${workers} workers`);
+    this.#logger.info({ workers }, `scaling to ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
   }
 
   failed({ maxRestarts, restartWindow, restartDelayMax }: RestartLimits): void {

@@ -71,12 +71,16 @@ export class Slots implements Iterable<Slot> {
       .filter(worker => worker !== undefined);
   }
 
-  /** What is beyond `desired`: first what is not ready, then what is idle, then the highest index. */
+  /** What is beyond `desired`: first what is not ready, then what is outdated, then idle, then the highest index. */
   surplus(desired: number): Slot[] {
-    const load = ({ worker }: Slot) =>
-      worker?.state === 'ready' ? 1 + (worker.heartbeat?.running.length ?? 0) : 0;
+    const rank = ({ worker }: Slot) => (worker?.state === 'ready' ? 1 : 0);
+    const generation = ({ worker }: Slot) => worker?.generation ?? 0;
+    const load = ({ worker }: Slot) => worker?.heartbeat?.running.length ?? 0;
     return [...this]
-      .sort((a, b) => load(a) - load(b) || b.index - a.index)
+      .sort(
+        (a, b) =>
+          rank(a) - rank(b) || generation(a) - generation(b) || load(a) - load(b) || b.index - a.index,
+      )
       .slice(0, Math.max(0, this.size - desired));
   }
 
