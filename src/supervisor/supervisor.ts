@@ -263,6 +263,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     this.#configuration = next;
     process.title = titleOf(next);
+    this.#logger.info('reloaded: workers of the old generation are replaced one at a time');
     this.emit('reloaded', next);
   }
 

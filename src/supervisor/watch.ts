@@ -32,7 +32,8 @@ export function watchModules(onChange: () => void, onError: (error: unknown) => 
       clearTimeout(timer);
       timer = setTimeout(changed, settleTime);
     });
-    await once(next, 'ready');
+    // An error is told by the handler above; the other files are watched all the same.
+    await once(next, 'ready').catch(() => {});
     // Not before: what changes in between, one of the two sees.
     await previous?.close();
   }
