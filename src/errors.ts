@@ -176,3 +176,25 @@ export class AccountError extends ProcessHandlerError {
     super('PH_ERR_ACCOUNT', `cannot run as ${account}: ${stderr?.trim() || message}`, { cause });
   }
 }
+
+/** A thread could not load the task module although the main thread could, or ended while it did. */
+export class ThreadLoadError extends ProcessHandlerError {
+  /** The user's own error and stack, where there is one. */
+  readonly details: string;
+
+  constructor(error: { message: string; details: string }) {
+    super('PH_ERR_THREAD_LOAD', error.message);
+    this.details = error.details;
+  }
+}
+
+/** A TypeScript task module, or what it imports, does not compile. */
+export class CompileError extends ProcessHandlerError {
+  /** File, line and code of all that is wrong. */
+  readonly details: string;
+
+  constructor(error: { message: string; details: string }) {
+    super('PH_ERR_COMPILE', error.message);
+    this.details = error.details;
+  }
+}

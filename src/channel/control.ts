@@ -49,15 +49,14 @@ export interface Heartbeat {
   readonly type: 'heartbeat';
   /** Bytes. */
   readonly rss: number;
-  /** Requests since the process started: `handleRequest` rounds and tasks. */
-  readonly requests: number;
   readonly running: readonly RunningTask[];
+  /** Tasks that wait for a thread. */
   readonly queued: number;
 }
 
 export type WorkerMessage =
   | Heartbeat
-  | { readonly type: 'ready'; readonly tasks: readonly string[]; readonly workerClass: string | undefined }
+  | { readonly type: 'ready' }
   | { readonly type: 'boot-failed'; readonly error: ErrorReport }
   /** The worker has served `max_requests` and asks for its replacement; it goes on until that is ready. */
   | { readonly type: 'retire'; readonly reason: string };

@@ -152,7 +152,7 @@ export const KEYS = [
     kind: integer(0),
     default: '10',
     scope: 'section',
-    doc: 'More failures than that within restart_window: the group is failed.',
+    doc: 'More failures than that within restart_window, the delays between them not counted: the group is failed.',
   },
   {
     name: 'restart_window',

@@ -13,17 +13,8 @@ import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, OnResolveArgs, Plugin, PluginBuild } from 'esbuild';
 import type { ErrorReport } from '../channel/control.ts';
+import { CompileError } from '../errors.ts';
 import { build } from './esbuild.ts';
-
-/** What esbuild found wrong with the user's files. */
-export class CompileError extends Error {
-  readonly report: ErrorReport;
-
-  constructor(report: ErrorReport) {
-    super(report.message);
-    this.report = report;
-  }
-}
 
 const underWay = new Map<string, Promise<string>>();
 

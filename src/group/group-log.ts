@@ -36,7 +36,7 @@ export class GroupLog {
     const { timeout } = worker.spec.config;
     const running = worker.heartbeat?.running ?? [];
     this.#logger.error(
-      { ...fields(worker), stack, running },
+      { ...fields(worker), stack, running, queued: worker.heartbeat?.queued ?? 0 },
       `${name(worker)} hangs in ${culprit(stack)}: silent for ${timeout / 1000} s (timeout), aborting it`,
     );
   }
@@ -50,7 +50,8 @@ export class GroupLog {
     const running = worker.heartbeat?.running ?? [];
     const tasks = running.map(task => task.name).join(', ');
     const work = tasks ? `in the middle of: ${tasks}` : 'with no task in flight';
-    this.#logger.warn({ ...fields(worker), running }, `${name(worker)} is cut off, ${work}`);
+    const queued = worker.heartbeat?.queued ?? 0;
+    this.#logger.warn({ ...fields(worker), running, queued }, `${name(worker)} is cut off, ${work}`);
   }
 
   scaling(workers: number): void {

@@ -5,10 +5,10 @@ import type { Logger } from 'pino';
 import type { ErrorReport } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ReloadError } from '../errors.ts';
-import { withResolvers } from '../promise.ts';
+import { Candidate, type Generation } from './candidate.ts';
 import type { ExitReason } from './exit-reason.ts';
 import { GroupLog } from './group-log.ts';
-import { type Launch, prepareLaunch } from './launch.ts';
+import { prepareLaunch } from './launch.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import { type Slot, Slots } from './slots.ts';
 import { TimeLimits } from './time-limits.ts';
@@ -18,10 +18,8 @@ export type GroupState = 'starting' | 'running' | 'reloading' | 'backoff' | 'fai
 
 interface GroupEvents {
   state: [state: GroupState];
-  /** All workers are ready for the first time. */
-  ready: [];
-  /** The first attempt of every worker to boot has failed; the restart policy goes on. */
-  'boot-failed': [error: ErrorReport];
+  /** Every slot has had a worker that was ready, or one that could not boot: then with the first such failure. */
+  started: [failure: ErrorReport | undefined];
   /** No process is left, and none will be started. */
   stopped: [];
 }
@@ -35,22 +33,6 @@ export interface GroupOptions {
   readonly now: () => number;
   /** Takes over a new worker's output; what it returns tells whether the worker is held up by us. */
   readonly attach: (worker: WorkerProcess) => { readonly paused: boolean };
-}
-
-/** What workers are started from; a reload makes the next one. */
-interface Generation {
-  readonly number: number;
-  readonly config: SectionConfig;
-  readonly launch: Launch;
-}
-
-/** The first worker of a new generation, before anybody relies on it. */
-interface Candidate {
-  readonly generation: Generation;
-  readonly worker: WorkerProcess;
-  readonly booted: ReturnType<typeof withResolvers<void>>;
-  /** How many workers there are to be; whoever scales in the meantime means this number too. */
-  desired: number;
 }
 
 export class Group extends EventEmitter<GroupEvents> {
@@ -69,9 +51,13 @@ export class Group extends EventEmitter<GroupEvents> {
   #candidate: Candidate | undefined;
   #desired: number;
   #state: GroupState = 'starting';
-  #hasBeenReady = false;
-  /** Slots whose first worker could not boot; of interest until the first one is ready. */
-  readonly #bootFailures = new Set<number>();
+  /** What became of the first worker in each slot, until the group has started. */
+  readonly #firstBoots = new Map<number, 'ready' | ErrorReport>();
+  #isStarted = false;
+  #hasServed = false;
+  #hasGivenUp = false;
+  /** Why there is no candidate any more, between `prepare` and `commit`. */
+  #candidateFailure: ReloadError | undefined;
 
   /** Throws a `ConfigError` where the environment of the workers cannot be read. */
   constructor(options: GroupOptions) {
@@ -99,14 +85,19 @@ export class Group extends EventEmitter<GroupEvents> {
     return this.#generation.number;
   }
 
-  /** Whether all workers have been ready at the same time once. */
+  /** Whether it is known of every slot if its worker can boot. */
   get isStarted(): boolean {
-    return this.#hasBeenReady;
+    return this.#isStarted;
   }
 
-  /** How many workers there should be. */
-  get desired(): number {
-    return this.#desired;
+  /** Whether any worker has ever been ready. */
+  get hasServed(): boolean {
+    return this.#hasServed;
+  }
+
+  /** Whether a worker failed that will not be restarted (`restart = never`). */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp;
   }
 
   /** All processes that live, by index; those that leave come last. */
@@ -151,13 +142,16 @@ export class Group extends EventEmitter<GroupEvents> {
   async prepare(config: SectionConfig): Promise<void> {
     this.rollback('a newer reload took its place');
     const generation = this.#newGeneration(this.#generation.number + 1, config);
-    const booted = withResolvers<void>();
-    const worker = this.#spawn(1, generation);
-    this.#candidate = { generation, worker, booted, desired: config.numberWorkers };
-    worker.on('ready', () => booted.resolve());
+    this.#candidateFailure = undefined;
+    this.#candidate = new Candidate(generation, this.#spawn(1, generation));
     // Out of `stopped` too, where all workers had ended for good.
     this.#setState('reloading');
-    await booted.promise;
+    await this.#candidate.booted;
+  }
+
+  /** Throws a `ReloadError` where what was prepared has failed since. */
+  assertPrepared(): void {
+    if (!this.#candidate) throw this.#candidateFailure ?? this.#reloadError('nothing was prepared');
   }
 
   /** Second half of a reload: the candidate serves, and the others are replaced by its generation one at a time. */
@@ -172,7 +166,9 @@ export class Group extends EventEmitter<GroupEvents> {
     for (const slot of this.#slots) {
       slot.notBefore = 0;
       slot.finished = false;
+      if (slot.successor) this.#leaving.add(slot.successor);
       slot.successor?.kill({ cause: 'quit' });
+      slot.successor = undefined;
     }
     const slot = this.#slots.get(candidate.worker.index) ?? this.#slots.add(candidate.worker.index);
     this.#replace(slot, candidate.worker);
@@ -182,10 +178,11 @@ export class Group extends EventEmitter<GroupEvents> {
   /** Gives a prepared reload up; the group stays as it was. */
   rollback(reason: string): void {
     const candidate = this.#candidate;
+    if (!candidate) return;
     this.#candidate = undefined;
-    candidate?.booted.reject(new ReloadError(this.name, { message: reason, details: reason }));
-    candidate?.worker.kill({ cause: 'quit' });
-    if (candidate) this.#leaving.add(candidate.worker);
+    candidate.fail(this.#reloadError(reason));
+    candidate.worker.kill({ cause: 'quit' });
+    this.#leaving.add(candidate.worker);
   }
 
   /** Lets every worker finish what it has, for `graceful_timeout` at most; `stopped` follows. */
@@ -221,6 +218,7 @@ export class Group extends EventEmitter<GroupEvents> {
       if (!worker || slot.retiring !== undefined) continue;
       const { maxMemory, maxLifetime } = worker.spec.config;
       if (worker.generation < this.generation) slot.retiring = 'reload';
+      else if (worker.retireReason) this.#retire(slot, worker.retireReason);
       else if (maxMemory > 0 && (worker.heartbeat?.rss ?? 0) > maxMemory) this.#retire(slot, 'max_memory');
       else if (maxLifetime > 0 && worker.servedFor > maxLifetime) this.#retire(slot, 'max_lifetime');
     }
@@ -246,10 +244,11 @@ export class Group extends EventEmitter<GroupEvents> {
     worker.drain();
   }
 
-  /** One successor boots at a time: a replacement never takes more than one worker's resources on top. */
+  /** One successor boots at a time. In a reload the old workers may still drain meanwhile; otherwise one leaves first. */
   #replaceOne(): void {
     if (this.#slots.some(({ successor }) => successor !== undefined)) return;
-    const isDue = ({ worker, retiring, notBefore }: Slot) => worker && retiring && notBefore <= this.#now();
+    const isDue = ({ worker, retiring, notBefore }: Slot) =>
+      worker && retiring && notBefore <= this.#now() && (retiring === 'reload' || this.#leaving.size === 0);
     const slot = [...this.#slots].find(isDue);
     if (!slot) return;
     // What never became ready serves nobody: its place can be taken at once.
@@ -288,11 +287,7 @@ export class Group extends EventEmitter<GroupEvents> {
     const { config, launch, number } = generation;
     const worker = new WorkerProcess({ config, launch, index, generation: number, mode: 'run' }, this.#now);
     worker.on('ready', () => this.#onReady(worker));
-    worker.on('retire', reason => {
-      const slot = this.#slots.get(index);
-      if (slot?.worker === worker) this.#retire(slot, reason);
-      this.reconcile();
-    });
+    worker.on('retire', () => this.reconcile());
     worker.on('exit', reason => this.#reap(worker, reason));
     this.#outputs.set(worker, this.#options.attach(worker));
     return worker;
@@ -300,7 +295,11 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #onReady(worker: WorkerProcess): void {
     this.#log.ready(worker);
-    if (worker !== this.#candidate?.worker) this.#policy.ready();
+    if (worker !== this.#candidate?.worker) {
+      this.#policy.ready();
+      this.#hasServed = true;
+      this.#firstBoots.set(worker.index, 'ready');
+    }
     // Not within the event: who waits for this worker acts first.
     queueMicrotask(() => this.reconcile());
   }
@@ -309,31 +308,30 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#limits.forget(worker);
     this.#outputs.delete(worker);
     this.#leaving.delete(worker);
-    const wasCandidate = worker === this.#candidate?.worker;
+    const isFirstBoot = this.#slots.of(worker) && !worker.hasServed && !this.#firstBoots.has(worker.index);
+    if (isFirstBoot && reason.unexpected) this.#firstBoots.set(worker.index, failureOf(worker, reason));
     // What it served well ends a row of failures, for the log as for the restart policy.
     if (worker.servedFor >= this.config.restartWindow) this.#log.forgetFailures();
     this.#log.ended(worker, reason, this.#settle(worker, reason));
-    if (!wasCandidate) this.#noteBootFailure(worker, reason);
+    this.#checkStarted();
     this.reconcile();
   }
 
-  #noteBootFailure(worker: WorkerProcess, reason: ExitReason): void {
-    const isFirst = !worker.hasServed && !this.#hasBeenReady && !this.#isEnding && reason.unexpected;
-    if (!isFirst || this.#bootFailures.has(worker.index)) return;
-    this.#bootFailures.add(worker.index);
-    if (this.#bootFailures.size < this.#desired || this.workers.some(({ state }) => state === 'ready'))
+  #checkStarted(): void {
+    if (this.#isStarted || this.#isEnding) return;
+    if (this.#slots.size < this.#desired || !this.#slots.every(({ index }) => this.#firstBoots.has(index)))
       return;
-    this.emit('boot-failed', worker.bootError ?? { message: reason.text, details: reason.text });
+    this.#isStarted = true;
+    const failure = [...this.#firstBoots.values()].find(outcome => outcome !== 'ready');
+    this.emit('started', failure);
   }
 
   /** Decides what follows in the place that the worker leaves, and says it. */
   #settle(worker: WorkerProcess, reason: ExitReason): string {
     if (worker === this.#candidate?.worker) {
-      const { booted } = this.#candidate;
+      this.#candidateFailure = new ReloadError(this.name, failureOf(worker, reason));
+      this.#candidate.fail(this.#candidateFailure);
       this.#candidate = undefined;
-      booted.reject(
-        new ReloadError(this.name, worker.bootError ?? { message: reason.text, details: reason.text }),
-      );
       return 'the workers that serve stay';
     }
     const slot = this.#slots.of(worker);
@@ -351,8 +349,13 @@ export class Group extends EventEmitter<GroupEvents> {
       { failure: reason.failure, servedFor: worker.servedFor },
       this.#now(),
     );
+    if (verdict.action === 'give-up' && slot.worker) {
+      slot.notBefore = this.#now() + this.config.restartDelayMax;
+      return 'the worker that serves stays';
+    }
     if (verdict.action === 'give-up') {
       slot.finished = true;
+      this.#hasGivenUp ||= reason.failure;
       return `not restarted (restart = ${this.config.restart})`;
     }
     slot.notBefore = this.#now() + verdict.delay;
@@ -360,16 +363,12 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #updateState(): void {
-    const isUp = (slot: Slot) => slot.finished || slot.worker?.state === 'ready';
     if (this.#state === 'stopping') {
       if (this.workers.length === 0) this.#setState('stopped');
       return;
     }
-    if (!this.#hasBeenReady && this.#slots.every(isUp)) {
-      this.#hasBeenReady = true;
-      this.emit('ready');
-    }
-    this.#setState(this.#judge());
+    this.#checkStarted();
+    if (!this.#isEnding) this.#setState(this.#judge());
   }
 
   #judge(): GroupState {
@@ -382,7 +381,7 @@ export class Group extends EventEmitter<GroupEvents> {
       return 'reloading';
     if (this.#policy.failed) return 'failed';
     if (slots.some(slot => !slot.worker && slot.notBefore > this.#now())) return 'backoff';
-    return this.#hasBeenReady ? 'running' : 'starting';
+    return this.#isStarted ? 'running' : 'starting';
   }
 
   #setState(state: GroupState): void {
@@ -393,7 +392,15 @@ export class Group extends EventEmitter<GroupEvents> {
     if (state === 'stopped') this.emit('stopped');
   }
 
+  #reloadError(reason: string): ReloadError {
+    return new ReloadError(this.name, { message: reason, details: reason });
+  }
+
   #newGeneration(number: number, config: SectionConfig): Generation {
     return { number, config, launch: prepareLaunch(config, this.#options.instance) };
   }
+}
+
+function failureOf({ bootError }: WorkerProcess, { text }: ExitReason): ErrorReport {
+  return bootError ?? { message: text, details: text };
 }

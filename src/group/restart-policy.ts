@@ -22,14 +22,15 @@ const jitter = 0.2;
 /**
  * Restart intensity in a sliding window after OTP's supervisor, with exponential backoff per slot: the first failure of
  * a slot is restarted at once. A worker that served longer than the window starts a new count: its end is no crash loop.
+ * The window does not count the delays themselves, or growing delays would keep every crash loop below the limit.
  */
 export class RestartPolicy {
   #limits: RestartLimits;
   readonly #random: () => number;
-  /** Times of the failures within the window, oldest first. */
-  #recent: number[] = [];
-  /** Failures in a row by slot. */
-  readonly #streaks = new Map<number, number>();
+  /** The failures within the window, oldest first. */
+  #recent: { readonly slot: number; readonly time: number }[] = [];
+  /** By slot: failures in a row, and how long it was held back for them, ms. */
+  readonly #rows = new Map<number, { failures: number; held: number }>();
   #lastEnd = Number.NEGATIVE_INFINITY;
   #failed = false;
   /** Outlives `#failed`, so that slow retries do not empty the window and start the fast ones again. */
@@ -60,17 +61,22 @@ export class RestartPolicy {
     if (now - this.#lastEnd > restartWindow + restartDelayMax) this.#forget();
     this.#lastEnd = now;
     if (exit.servedFor >= restartWindow) {
-      this.#streaks.delete(slot);
+      this.#rows.delete(slot);
       return { action: 'restart', delay: 0 };
     }
-    const streak = (this.#streaks.get(slot) ?? 0) + 1;
-    this.#streaks.set(slot, streak);
-    this.#recent = [...this.#recent.filter(time => now - time < restartWindow), now];
+    const row = this.#rows.get(slot) ?? { failures: 0, held: 0 };
+    this.#rows.set(slot, row);
+    row.failures++;
+    this.#recent = [...this.#recent, { slot, time: now - row.held }].filter(
+      failure => now - this.#heldBack(failure.slot) - failure.time < restartWindow,
+    );
     this.#exceeded ||= this.#recent.length > maxRestarts;
     this.#failed = this.#exceeded;
-    const nominal = this.#failed ? restartDelayMax : this.#backoff(streak);
+    const nominal = this.#failed ? restartDelayMax : this.#backoff(row.failures);
     const spread = 1 - jitter + 2 * jitter * this.#random();
-    return { action: 'restart', delay: Math.min(nominal * spread, restartDelayMax) };
+    const delay = Math.min(nominal * spread, restartDelayMax);
+    row.held += delay;
+    return { action: 'restart', delay };
   }
 
   /** A worker became ready: whatever was wrong, it can serve now. */
@@ -80,12 +86,17 @@ export class RestartPolicy {
 
   #forget(): void {
     this.#recent = [];
-    this.#streaks.clear();
+    this.#rows.clear();
     this.#exceeded = false;
   }
 
-  #backoff(streak: number): number {
+  /** Time that passed because of our own delays: it must not thin out the failures of a crash loop. */
+  #heldBack(slot: number): number {
+    return this.#rows.get(slot)?.held ?? 0;
+  }
+
+  #backoff(failures: number): number {
     const { restartDelay, restartDelayMax } = this.#limits;
-    return streak === 1 ? 0 : Math.min(restartDelay * 2 ** (streak - 2), restartDelayMax);
+    return failures === 1 ? 0 : Math.min(restartDelay * 2 ** (failures - 2), restartDelayMax);
   }
 }

@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
 import type { BootMode, ErrorReport, Heartbeat, MasterMessage, WorkerMessage } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
@@ -9,7 +10,9 @@ import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
 import { type Launch, workerEntry } from './launch.ts';
 import { StackClient } from './stack-client.ts';
 
-export type WorkerState = 'starting' | 'ready' | 'draining' | 'exited';
+const workerStates = ['starting', 'ready', 'draining', 'exited'] as const;
+
+export type WorkerState = (typeof workerStates)[number];
 
 export interface WorkerSpec {
   readonly config: SectionConfig;
@@ -21,8 +24,8 @@ export interface WorkerSpec {
 
 interface WorkerEvents {
   ready: [];
-  /** It asks to be replaced. */
-  retire: [reason: string];
+  /** It asks to be replaced; `retireReason` says why. */
+  retire: [];
   exit: [reason: ExitReason];
 }
 
@@ -36,7 +39,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   readonly spec: WorkerSpec;
   readonly index: number;
   readonly generation: number;
-  readonly #child: ChildProcess;
+  readonly #child: ChildProcess | undefined;
   readonly #stack: StackClient | undefined;
   readonly #now: () => number;
 
@@ -46,12 +49,9 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   #spawnError: Error | undefined;
   #lastWords = '';
   #heartbeat: Heartbeat | undefined;
-  #tasks: readonly string[] = [];
-  #workerClass: string | undefined;
+  #retireReason: string | undefined;
 
   readonly startedAt: number;
-  readonly #spawnedAt = performance.now();
-  #bootTime = 0;
   #readyAt: number | undefined;
   #drainingAt: number | undefined;
   #heardAt: number;
@@ -65,20 +65,15 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#now = now;
     this.startedAt = now();
     this.#heardAt = this.startedAt;
-    this.#child = spawn(process.execPath, [...spec.launch.execArgv, workerEntry], {
-      cwd: spec.config.basePath,
-      env: spec.launch.env,
-      // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
-    });
-    this.#child.on('error', error => this.#onError(error));
-    if (this.#child.pid === undefined) return;
-
-    this.#stack = new StackClient(this.#child.stdio[4] as Duplex);
+    this.#child = this.#spawn();
+    if (!this.#child) return;
+    const { stdio, stderr } = this.#child;
+    this.#stack = new StackClient(stdio[4] as Duplex);
     this.#child.on('message', message => this.#onMessage(message as WorkerMessage));
     this.#child.on('exit', (code, signal) => this.#onExit(code, signal));
-    this.#child.stderr?.on('data', (chunk: Buffer) => {
+    // A send to a worker that is gone: its exit tells.
+    this.#child.on('error', () => {});
+    stderr?.on('data', (chunk: Buffer) => {
       this.#lastWords = (this.#lastWords + chunk.toString('latin1')).slice(-lastWordsLength);
     });
     void this.#sendBoot();
@@ -90,15 +85,15 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
 
   /** Undefined where no process could be started. */
   get pid(): number | undefined {
-    return this.#child.pid;
+    return this.#child?.pid;
   }
 
   get stdout(): Readable | null {
-    return this.#child.stdout;
+    return this.#child?.stdout ?? null;
   }
 
   get stderr(): Readable | null {
-    return this.#child.stderr;
+    return this.#child?.stderr ?? null;
   }
 
   /** What it said of itself last. */
@@ -106,14 +101,9 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#heartbeat;
   }
 
-  /** Names of the tasks that its module exports; known from `ready` on. */
-  get tasks(): readonly string[] {
-    return this.#tasks;
-  }
-
-  /** Name of its Worker class; undefined for a module without one. */
-  get workerClass(): string | undefined {
-    return this.#workerClass;
+  /** Why it asked to be replaced; undefined for one that did not. */
+  get retireReason(): string | undefined {
+    return this.#retireReason;
   }
 
   get bootError(): ErrorReport | undefined {
@@ -125,9 +115,9 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#now() - this.#heardAt;
   }
 
-  /** How long it took to become ready, ms; 0 before. Measured: the group's clock stands still between ticks. */
+  /** How long it took to become ready, ms; 0 before. */
   get bootTime(): number {
-    return this.#bootTime;
+    return this.#readyAt === undefined ? 0 : this.#readyAt - this.startedAt;
   }
 
   /** Whether it has ever been ready. */
@@ -164,7 +154,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       return;
     }
     this.#ending ??= { cause: 'drain' };
-    this.#state = 'draining';
+    this.#setState('draining');
     this.#drainingAt = this.#now();
     this.#signal(this.spec.config.stopSignal);
   }
@@ -187,6 +177,26 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return (await this.#stack?.request(stackLimit)) ?? [];
   }
 
+  /** Undefined where the system refuses: some of its errors are thrown, others are an event. */
+  #spawn(): ChildProcess | undefined {
+    const { config, launch } = this.spec;
+    try {
+      const child = spawn(process.execPath, [...launch.execArgv, workerEntry], {
+        cwd: config.basePath,
+        env: launch.env,
+        // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+      });
+      if (child.pid !== undefined) return child;
+      child.on('error', error => this.#onSpawnError(error));
+    } catch (error) {
+      // Whoever made this worker listens only after its constructor.
+      process.nextTick(() => this.#onSpawnError(error as Error));
+    }
+    return undefined;
+  }
+
   async #sendBoot(): Promise<void> {
     const { mode, config, launch, index, generation } = this.spec;
     let entry: string;
@@ -194,14 +204,15 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       // While the child starts, which takes longer.
       entry = launch.loader === 'compiled' ? await compile(config.task) : config.task;
     } catch (error) {
-      this.#bootError = error instanceof Error ? compileReport(error) : undefined;
+      const { message, stack, details = stack ?? message } = error as Error & { details?: string };
+      this.#bootError = { message, details };
       this.#killGroup();
       return;
     }
     const module = { task: config.task, entry, loader: launch.loader };
     const boot: MasterMessage = { type: 'boot', mode, config, module, index, generation };
     // A worker that is gone already shows in its exit.
-    if (this.#child.connected) this.#child.send(boot, () => {});
+    if (this.#child?.connected) this.#child.send(boot, () => {});
   }
 
   #onMessage(message: WorkerMessage): void {
@@ -211,26 +222,27 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         this.#heartbeat = message;
         break;
       case 'ready':
-        this.#tasks = message.tasks;
-        this.#workerClass = message.workerClass;
-        if (this.#state !== 'starting') break;
-        this.#state = 'ready';
+        // One that is being ended must not take the place of one that serves.
+        if (this.#state !== 'starting' || this.#ending) break;
+        this.#setState('ready');
         this.#readyAt = this.#now();
-        this.#bootTime = performance.now() - this.#spawnedAt;
         this.emit('ready');
         break;
       case 'boot-failed':
         this.#bootError = message.error;
         break;
       case 'retire':
-        this.emit('retire', message.reason);
+        this.#retireReason = message.reason;
+        this.emit('retire');
         break;
     }
   }
 
-  #onError(error: Error): void {
-    if (this.#child.pid !== undefined) return; // a send to a worker that is gone: its exit tells
-    this.#spawnError = error;
+  #onSpawnError(error: NodeJS.ErrnoException): void {
+    const { basePath } = this.spec.config;
+    // The system says so of the directory, but Node puts it down to the program.
+    const isHomeless = error.code === 'ENOENT' && !existsSync(basePath);
+    this.#spawnError = isHomeless ? new Error(`base_path ${basePath} does not exist`) : error;
     this.#finish(null, null);
   }
 
@@ -238,7 +250,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     // Its own children do not outlive it; nor do they keep its pipes open.
     this.#killGroup();
     const timer = setTimeout(() => this.#finish(code, signal), pipesGrace);
-    this.#child.once('close', () => {
+    this.#child?.once('close', () => {
       clearTimeout(timer);
       this.#finish(code, signal);
     });
@@ -256,12 +268,17 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       spawnError: this.#spawnError,
       lastWords: this.#lastWords,
     });
-    this.#state = 'exited';
+    this.#setState('exited');
     this.emit('exit', reason);
   }
 
+  /** States only go forward. */
+  #setState(state: WorkerState): void {
+    if (workerStates.indexOf(state) > workerStates.indexOf(this.#state)) this.#state = state;
+  }
+
   #signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    this.#child?.kill(signal);
   }
 
   #killGroup(): void {
@@ -278,9 +295,4 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
 async function compile(task: string): Promise<string> {
   const { compileTaskModule } = await import('./compile.ts');
   return compileTaskModule(task);
-}
-
-function compileReport(error: Error): ErrorReport {
-  if ('report' in error) return error.report as ErrorReport;
-  return { message: error.message, details: error.stack ?? error.message };
 }

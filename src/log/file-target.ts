@@ -73,9 +73,7 @@ export class FileTarget implements Target {
     const fd = openSync(this.name, APPEND);
     closeSync(this.#fd);
     this.#fd = fd;
-    if (isSame(before, fstatSync(fd))) return false;
-    endTornLine(this.name, fd);
-    return true;
+    return !isSame(before, fstatSync(fd));
   }
 
   close(): void {

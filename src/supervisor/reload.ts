@@ -82,6 +82,7 @@ export class Reload {
       this.#joining = [...next.sections.values()].filter(({ name }) => !groups().has(name)).map(addGroup);
       const prepared = kept.map(config => groups().get(config.name)?.prepare(config));
       await Promise.all([...prepared, ...this.#joining.map(up)]);
+      for (const { name } of kept) groups().get(name)?.assertPrepared();
       commit(next, this.#joining);
       pidfiles.commit();
     } catch (error) {
@@ -109,8 +110,7 @@ function fieldsOf(error: unknown): object {
 /** Starts a new group; rejects where it has no chance to serve. */
 function up(group: Group): Promise<void> {
   const { promise, resolve, reject } = withResolvers<void>();
-  group.on('ready', () => resolve());
-  group.on('boot-failed', error => reject(new ReloadError(group.name, error)));
+  group.on('started', failure => (failure ? reject(new ReloadError(group.name, failure)) : resolve()));
   group.on('stopped', () =>
     reject(new ReloadError(group.name, { message: 'was stopped', details: 'was stopped' })),
   );

@@ -24,7 +24,7 @@ export interface SupervisorOptions {
 }
 
 interface SupervisorEvents {
-  /** Every section has its workers, but for those named, none of whose workers could boot. */
+  /** Every section has its workers, but for those named, where some or all could not boot at the first try. */
   ready: [failures: ReadonlyMap<string, ErrorReport>];
   /** A reload has been carried out. */
   reloaded: [configuration: Configuration];
@@ -51,6 +51,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #instance: Instance | undefined;
   #reload: Reload | undefined;
   #interrupted = false;
+  /** What kept a pidfile from being written again: said once, not every second. */
+  #pidfileTrouble = '';
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
     SIGINT: () => this.#interrupt(),
@@ -64,6 +66,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     SIGWINCH: () => this.#idle(),
   };
   #failure: Error | undefined;
+  #exitCode: ExitCode = ExitCode.done;
 
   constructor(options: SupervisorOptions) {
     super();
@@ -94,7 +97,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       await this.#logs.close();
       signals.close();
     }
-    return ExitCode.done;
+    return this.#exitCode;
   }
 
   /** Lets all workers finish what they have, for their `graceful_timeout` at most. */
@@ -169,16 +172,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #addGroup(group: Group): void {
     this.#groups.set(group.name, group);
-    group.on('ready', () => {
-      this.#bootFailures.delete(group.name);
+    group.on('started', failure => {
+      if (failure) this.#bootFailures.set(group.name, failure);
       this.#checkStarted();
-    });
-    group.on('boot-failed', error => {
-      this.#bootFailures.set(group.name, error);
-      this.#checkStarted();
-    });
-    group.on('state', state => {
-      if (state === 'failed') this.#checkStarted();
     });
   }
 
@@ -187,23 +183,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.#logs.collect({ section, pid, index, stdout, stderr });
   }
 
-  /** Started is when every group has its workers, or has shown that it cannot have them. */
   #checkStarted(): void {
-    if (this.#state !== 'starting') return;
     const groups = [...this.#groups.values()];
-    if (groups.every(({ name }) => this.#bootFailures.has(name))) {
+    if (this.#state !== 'starting' || !groups.every(({ isStarted }) => isStarted)) return;
+    if (!groups.some(({ hasServed }) => hasServed)) {
       this.#failure = new BootError(this.#bootFailures);
       this.quit('no worker could boot');
       return;
     }
-    if (
-      !groups.every(
-        group => group.isStarted || this.#bootFailures.has(group.name) || group.state === 'failed',
-      )
-    )
-      return;
     this.#setState('running');
-    this.#logger.info('all workers ready');
+    const failed = [...this.#bootFailures.keys()].join(', ');
+    if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
+    else this.#logger.info('all workers ready');
     this.emit('ready', this.#bootFailures);
   }
 
@@ -214,6 +205,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #checkStopped(): void {
     if (this.#state === 'stopped' || this.#allGroups().some(({ state }) => state !== 'stopped')) return;
+    // Nobody had asked: that its workers are not restarted does not make their failure a success.
+    if (this.#state !== 'stopping' && this.#allGroups().some(group => group.hasGivenUp)) {
+      this.#exitCode = ExitCode.failed;
+    }
     this.#setState('stopped');
     this.#stopped.resolve();
   }
@@ -252,6 +247,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         continue;
       }
       this.#groups.delete(name);
+      this.#bootFailures.delete(name);
       this.#removed.add(group);
       group.stop();
     }
@@ -265,14 +261,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     process.title = titleOf(next);
     this.#logger.info('reloaded: workers of the old generation are replaced one at a time');
     this.emit('reloaded', next);
+    // What held the start up may be gone with the old configuration.
+    this.#checkStarted();
   }
 
   #restorePidfiles(): void {
     for (const pidfile of this.#instance?.pidfiles ?? []) {
       try {
         if (pidfile.restore()) this.#logger.warn(`${pidfile.path} was removed; written again`);
+        this.#pidfileTrouble = '';
       } catch (error) {
-        this.#logger.error({ err: error }, 'a removed pidfile cannot be written again');
+        const { message } = error as Error;
+        if (message !== this.#pidfileTrouble)
+          this.#logger.error(`removed, and cannot be written again: ${message}`);
+        this.#pidfileTrouble = message;
       }
     }
   }

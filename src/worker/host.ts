@@ -1,7 +1,5 @@
 /** The main thread of a worker process: boots the task module and its Worker, serves, drains. */
 
-import { execFileSync } from 'node:child_process';
-import os from 'node:os';
 import type { Logger } from 'pino';
 import {
   type BootMessage,
@@ -10,11 +8,12 @@ import {
   type WorkerMessage,
 } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
-import { AccountError } from '../errors.ts';
+import { ThreadLoadError } from '../errors.ts';
 import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
+import { takeIdentity } from './identity.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
-import { ThreadLoadError, Threads } from './threads.ts';
+import { Threads } from './threads.ts';
 import { Worker } from './worker.ts';
 
 type HostState = 'starting' | 'ready' | 'draining' | 'exiting';
@@ -48,7 +47,7 @@ export class Host {
     }
     if (this.#boot.mode === 'check') return this.#exit(0);
     try {
-      if (this.#state === 'ready') await worker.run();
+      if (this.#state === 'ready') await this.#serve(worker);
       await worker.stop();
       await this.#threads?.close();
     } catch (error) {
@@ -64,6 +63,17 @@ export class Host {
     // If the end takes too long, the master can say what it cuts off.
     this.#beat();
     this.#drain.abort();
+  }
+
+  /** Ends also when `run()` was cut short by `this.signal`: whatever got it has then been told to give up. */
+  async #serve(worker: Worker): Promise<void> {
+    const { signal } = this.#drain;
+    try {
+      await worker.run();
+    } catch (error) {
+      const isAbort = error === signal.reason || (error instanceof Error && error.name === 'AbortError');
+      if (!signal.aborted || !isAbort) throw error;
+    }
   }
 
   async #start(): Promise<Worker> {
@@ -82,11 +92,7 @@ export class Host {
     const worker = this.#isCheck
       ? new Worker(this.#context(threads))
       : await this.#startWorker(module, threads);
-    await this.#tell({
-      type: 'ready',
-      tasks: [...module.tasks.keys()],
-      workerClass: module.workerClass?.name,
-    });
+    await this.#tell({ type: 'ready' });
     if (this.#state === 'starting') this.#state = 'ready';
     return worker;
   }
@@ -126,15 +132,15 @@ export class Host {
     void this.#tell({
       type: 'heartbeat',
       rss: process.memoryUsage.rss(),
-      requests: this.#requests,
       running: this.#threads?.running ?? [],
       queued: this.#threads?.queued ?? 0,
     });
   }
 
   async #failBoot(error: unknown): Promise<void> {
-    const report: ErrorReport = error instanceof ThreadLoadError ? error.report : reportError(error);
-    await this.#tell({ type: 'boot-failed', error: report });
+    const report: ErrorReport = error instanceof ThreadLoadError ? error : reportError(error);
+    const { message, details } = report;
+    await this.#tell({ type: 'boot-failed', error: { message, details } });
     this.#exit(1);
   }
 
@@ -166,40 +172,4 @@ export class Host {
       process.send?.(message, undefined, undefined, () => resolve());
     });
   }
-}
-
-/** Title, priority, umask and user of the process, before any of the user's code runs. */
-function takeIdentity({ procName, nice, umask, ...account }: SectionConfig, index: number): void {
-  process.title = `ph: ${procName}#${index}`;
-  if (nice !== undefined) os.setPriority(nice);
-  if (umask !== undefined) process.umask(umask);
-  takeAccount(account);
-}
-
-/** Leaves root's groups first: they would stay with the process otherwise. */
-function takeAccount({ user, group }: Pick<SectionConfig, 'user' | 'group'>): void {
-  try {
-    if (group !== undefined) {
-      process.setgroups?.([idOrName(group)]);
-      process.setgid?.(idOrName(group));
-    } else if (user !== undefined) {
-      process.setgroups?.(groupsOf(user, '-G'));
-      process.setgid?.(groupsOf(user, '-g')[0] as number);
-    }
-    if (user !== undefined) process.setuid?.(idOrName(user));
-  } catch (error) {
-    throw new AccountError(user, group, error);
-  }
-}
-
-function idOrName(account: string): number | string {
-  return /^\d+$/.test(account) ? Number(account) : account;
-}
-
-/** Node cannot look a user up; `id` can, wherever the users come from. */
-function groupsOf(user: string, which: '-g' | '-G'): number[] {
-  return execFileSync('id', [which, user], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-    .trim()
-    .split(' ')
-    .map(Number);
 }

@@ -8,11 +8,11 @@ import { decodeThrown } from '../channel/error-value.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
   NoThreadsError,
-  ProcessHandlerError,
   QueueFullError,
   QueueTimeoutError,
   TaskTimeoutError,
   ThreadExitError,
+  ThreadLoadError,
   UnknownTaskError,
 } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
@@ -27,16 +27,6 @@ export type ThreadsConfig = Pick<
   SectionConfig,
   'threads' | 'maxThreadMemory' | 'maxQueue' | 'taskTimeout' | 'queueTimeout'
 >;
-
-/** A task module that a thread could not load although the main thread could. */
-export class ThreadLoadError extends ProcessHandlerError {
-  readonly report: ErrorReport;
-
-  constructor(report: ErrorReport) {
-    super('PH_ERR_THREAD_LOAD', report.message);
-    this.report = report;
-  }
-}
 
 export interface ThreadsEvents {
   /** What a thread threw outside of any task. */
@@ -160,6 +150,7 @@ class Call {
   readonly #userSignal: AbortSignal | undefined;
   #begun: { at: number; threadId: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
   #limit: TaskTimeoutError | QueueTimeoutError | undefined;
 
   constructor(
@@ -190,6 +181,7 @@ class Call {
   }
 
   end(): void {
+    this.#isOver = true;
     clearTimeout(this.#timer);
     this.#userSignal?.removeEventListener('abort', this.#onUserAbort);
     this.ended.resolve();
@@ -210,11 +202,17 @@ class Call {
 
   #setTimer(limit: number, reason: () => TaskTimeoutError | QueueTimeoutError): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     if (limit === 0) return;
-    this.#timer = setTimeout(() => {
+    const timer = setTimeout(async () => {
+      // Timers run before messages: what a busy main thread has not read yet may say that the task has begun, or ended.
+      await nextTurn();
+      await nextTurn();
+      if (this.#timer !== timer || this.#isOver) return;
       this.#limit = reason();
       this.#controller.abort(this.#limit);
     }, limit);
+    this.#timer = timer;
   }
 }
 

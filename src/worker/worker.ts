@@ -19,7 +19,9 @@ export interface TaskPool {
    * Runs an exported function of the task module on a thread. Payload and result are structured clones.
    *
    * Rejects with the task's own error; `TaskTimeoutError` and `QueueTimeoutError` beyond `task_timeout` and
-   * `queue_timeout`; `ThreadExitError` when the thread ended under it; `UnknownTaskError`; `AbortError`.
+   * `queue_timeout`; `QueueFullError` beyond `max_queue`; `ThreadExitError` when the thread ended under it;
+   * `UnknownTaskError`; `NoThreadsError` with `threads = 0`; `DataCloneError` for a value that cannot be cloned;
+   * `AbortError`.
    */
   run<Result = unknown>(payload?: unknown, options?: RunOptions): Promise<Result>;
 }
@@ -45,8 +47,8 @@ export function isWorkerClass(value: unknown): value is WorkerClass {
 
 /**
  * The main thread of a worker process. `setup()` and `initProcess()` run once, then the process is ready and `run()`
- * begins; `stop()` is called when it has ended. An error in one of the first two is a boot failure, an error in
- * `run()` a crash: the process exits and is replaced.
+ * begins; `stop()` is called when it has returned. An error in one of the first two is a boot failure, an error in
+ * `run()` a crash: the process exits without `stop()` and is replaced.
  */
 export class Worker {
   static readonly [brand] = true;
@@ -57,7 +59,10 @@ export class Worker {
   readonly config: SectionConfig;
   readonly logger: Logger;
   readonly pool: TaskPool;
-  /** Aborted when draining begins: finish what is in hand and begin nothing new. */
+  /**
+   * Aborted when draining begins: finish what is in hand and begin nothing new. A `run()` or `handleRequest()` that
+   * rejects because of it has drained; it is no crash.
+   */
   readonly signal: AbortSignal;
   /** 1…N within the section; a replacement has the index of what it replaces. */
   readonly index: number;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { CompileError, compileTaskModule } from '../../src/group/compile.ts';
+import { CompileError } from '../../src/errors.ts';
+import { compileTaskModule } from '../../src/group/compile.ts';
 import { createProject } from '../helpers/project.ts';
 
 const load = async (task: string) => import(pathToFileURL(await compileTaskModule(task)).href);
@@ -83,9 +84,7 @@ test('what does not compile is reported with file, line and the code that is wro
   });
   await assert.rejects(compileTaskModule(project.path('syntax.ts')), (error: CompileError) => {
     assert.ok(error instanceof CompileError);
-    assert.ok(
-      error.report.details.startsWith(`${project.path('syntax.ts')}:2:23\nexport const broken = ;\n`),
-    );
+    assert.ok(error.details.startsWith(`${project.path('syntax.ts')}:2:23\nexport const broken = ;\n`));
     return true;
   });
   await assert.rejects(compileTaskModule(project.path('missing.ts')), /Could not resolve "\.\/nowhere\.ts"/);

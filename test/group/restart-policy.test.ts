@@ -77,9 +77,22 @@ test('S36 max_restarts failures within the window are borne, one more makes the 
 
 test('failures that have left the window do not count', () => {
   const strict = policy({ maxRestarts: 2 });
-  delays(strict, 10, { every: limits.restartWindow / 2 });
+  for (let n = 0; n < 10; n++) delays(strict, 1, { slot: n, from: (n * limits.restartWindow) / 2 });
   assert.equal(strict.failed, false);
 });
+
+for (const random of [0, 1]) {
+  test(`S36 with the defaults a crash loop ends in failed, however slow its boots are (random ${random})`, () => {
+    const standard = policy({}, () => random);
+    let now = 0;
+    for (let n = 0; n < 11; n++) {
+      const verdict = standard.ended(1, failure, now);
+      assert.ok(verdict.action === 'restart');
+      now += verdict.delay + 5000;
+    }
+    assert.equal(standard.failed, true);
+  });
+}
 
 test('S36 a failed group is retried at the slow pace for as long as it fails', () => {
   const strict = policy({ maxRestarts: 2 });

@@ -137,7 +137,7 @@ export class Ph {
 
   /** Waits for the line that says so, and returns the pids of the workers by index. */
   async ready(): Promise<Map<number, number>> {
-    await this.log('all workers ready');
+    await this.log(/^all workers ready|^started, but workers could not boot/);
     return new Map(
       this.records.filter(isReadyLine).map(({ index, workerPid }) => [index as number, workerPid as number]),
     );

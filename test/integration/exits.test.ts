@@ -71,7 +71,7 @@ test('S14 S16 exits are told apart in the log; ph ends when no section has a wor
   const project = createProject(t, { 'endings.mjs': endings, 'ph.ini': ini });
   const ph = startPh(t, ['run'], { cwd: project.directory });
   const { code } = await ph.exit;
-  assert.equal(code, 0);
+  assert.equal(code, 1, 'workers failed, and nobody had asked them to end');
   for (const [section, { exit, level, says }] of Object.entries(expected)) {
     const ends = ph.records.filter(record => record.section === section && record.exit !== undefined);
     assert.equal(ends.length, 1, `${section}: ${JSON.stringify(ends)}`);

@@ -84,7 +84,7 @@ export default class Job extends SyncWorker {
   });
   const args = ['run', 'job.mjs', '-t', '1', '--set', 'restart=never'];
   const ph = startPh(t, args, { cwd: project.directory });
-  assert.equal((await ph.exit).code, 0);
+  assert.equal((await ph.exit).code, 1);
   const { err } = await ph.log('the worker failed');
   const { type, message, stack } = err as Readonly<Record<string, string>>;
   assert.deepEqual([type, message], ['TypeError', 'cannot divide']);

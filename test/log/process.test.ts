@@ -46,8 +46,8 @@ for (const [kind, megabytes] of [
   test(`S55 a stopped reader of a ${kind} does not block the event loop`, async t => {
     const { child, stderr } = collector(t, printer(100_000), {}, kind);
     await message(child);
-    while (!(await isPaused(child)));
-    for (let n = 0; n < 100; n += 1) assert.equal(await isPaused(child), true);
+    // While what lies between fills up, it may be paused for a moment only.
+    for (let answers = 0; answers < 100; ) answers = (await isPaused(child)) ? answers + 1 : 0;
     stderr.resume();
     const report = await message<CollectorReport>(child);
     assert.ok(report.delay < 1000, `a delay of ${report.delay} ms`);
