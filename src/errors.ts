@@ -15,14 +15,18 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 /** Base of all errors of this package: `code` is stable, `message` is for people. */
 export class ProcessHandlerError extends Error {
   readonly code: string;
-  /** What `ph` exits with when this error ends it. */
-  readonly exitCode: ExitCode;
+  readonly #exitCode: ExitCode;
 
   constructor(code: string, message: string, options: ErrorOptions & { exitCode?: ExitCode } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
-    this.exitCode = options.exitCode ?? ExitCode.failed;
+    this.#exitCode = options.exitCode ?? ExitCode.failed;
+  }
+
+  /** What `ph` exits with when this error ends it. */
+  get exitCode(): ExitCode {
+    return this.#exitCode;
   }
 }
 
@@ -100,8 +104,8 @@ export class QueueFullError extends ProcessHandlerError {
 
 /** A thread ended while it ran a task: `process.exit()`, or out of `max_thread_memory`. */
 export class ThreadExitError extends ProcessHandlerError {
-  constructor(name: string, reason: string, cause: unknown) {
-    super('PH_ERR_THREAD_EXIT', `the thread that ran task ${name} ended: ${reason}`, { cause });
+  constructor(name: string, reason: string) {
+    super('PH_ERR_THREAD_EXIT', `the thread that ran task ${name} ended: ${reason}`);
   }
 }
 

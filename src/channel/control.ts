@@ -16,6 +16,8 @@ export interface ErrorReport {
   readonly message: string;
   /** What a person wants to read: the stack without our frames and Node's, causes included. */
   readonly details: string;
+  /** Of an error of ours. */
+  readonly code?: string | undefined;
 }
 
 /** How TypeScript becomes JavaScript: by Node itself, by the master before the boot, or by tsx in each thread. */

@@ -38,7 +38,7 @@ export interface LoadOptions {
 export interface ReadResult {
   /**
    * By section and key, what has been set in [DEFAULT], section, environment and overrides, with references resolved.
-   * Holds all sections of the file. A key whose references cannot be resolved is not there.
+   * Holds the chosen sections, by default all of the file. A key whose references cannot be resolved is not there.
    */
   readonly texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** All that is wrong with the chosen sections. References are checked in all sections where none was chosen. */
@@ -82,7 +82,7 @@ export function readConfiguration(options: LoadOptions): ReadResult {
 
   const configs = typed.map(section => section.config as SectionConfig);
   return {
-    texts: new Map(resolved.map(section => [section.name, textsOf(section)])),
+    texts: new Map((chosen.size > 0 ? selected : resolved).map(section => [section.name, textsOf(section)])),
     problems: tidyProblems(problems),
     notes: tidyProblems(typed.flatMap(section => section.notes)),
     configuration: problems.length > 0 ? undefined : assemble(configs, options),

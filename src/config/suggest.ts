@@ -10,7 +10,8 @@ const SHORT = 4;
 /** The known key that an unknown lower-case one resembles, if any. */
 export function suggestKey(unknown: string): string | undefined {
   const letters = lettersOf(unknown);
-  const same = KEYS.find(({ name }) => lettersOf(name) === letters);
+  // Other separators, or two letters that have changed places: `gracefulTimeout`, `tsak`.
+  const same = KEYS.find(({ name }) => lettersOf(name) === letters || sorted(name) === sorted(unknown));
   if (same !== undefined) return same.name;
   let best: string | undefined;
   let bestDistance = MAX_DISTANCE + 1;
@@ -23,6 +24,10 @@ export function suggestKey(unknown: string): string | undefined {
     }
   }
   return best;
+}
+
+function sorted(name: string): string {
+  return [...lettersOf(name)].sort().join('');
 }
 
 function lettersOf(name: string): string {

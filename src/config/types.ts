@@ -29,7 +29,7 @@ export interface SectionConfig extends Omit<TypedKeys, Resolved> {
   /** Default: `name`. */
   readonly procName: string;
   /** The application's own keys. Frozen, without prototype. */
-  readonly settings: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string | undefined>>;
 }
 
 type SupervisorKey = CamelCase<Extract<Key, { scope: 'supervisor' }>['name']>;

@@ -28,13 +28,14 @@ export async function checkTaskModule(config: SectionConfig): Promise<Problem | 
   clearTimeout(limit);
   if (isReady) return undefined;
   const message = worker.bootError?.details ?? reason.text;
+  const code = worker.bootError?.code ?? 'PH_ERR_TASK_MODULE';
   const line = lineIn(config.task, message);
   return {
     file: config.task,
     ...(line !== undefined && { line }),
     section: config.name,
-    key: 'task',
-    code: 'PH_ERR_TASK_MODULE',
+    key: code === 'PH_ERR_ACCOUNT' ? 'user' : 'task',
+    code,
     message,
   };
 }

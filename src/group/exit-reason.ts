@@ -8,7 +8,11 @@ export type Ending =
   /** A graceful end that took longer than `graceful_timeout`. */
   | { readonly cause: 'cut'; readonly graceful: number }
   | { readonly cause: 'quit' }
-  | { readonly cause: 'boot-timeout'; readonly limit: number }
+  | {
+      readonly cause: 'boot-timeout';
+      readonly limit: number /** Where its main thread was. */;
+      readonly place?: string;
+    }
   | { readonly cause: 'silent'; readonly limit: number };
 
 export interface ExitFacts {
@@ -71,7 +75,10 @@ export function classifyExit(facts: ExitFacts): ExitReason {
         failure: true,
       };
     case 'boot-timeout':
-      return failure('boot-timeout', `killed: not ready within ${seconds(ending.limit)} (boot_timeout)`);
+      return failure(
+        'boot-timeout',
+        `killed: not ready within ${seconds(ending.limit)} (boot_timeout)${ending.place ? `, in ${ending.place}` : ''}`,
+      );
     case 'silent':
       return failure('timeout', `killed: its main thread was silent for ${seconds(ending.limit)} (timeout)`);
     case undefined:

@@ -54,6 +54,12 @@ export class GroupLog {
     this.#logger.warn({ ...fields(worker), running, queued }, `${name(worker)} is cut off, ${work}`);
   }
 
+  /** A reload is through. */
+  reloaded(generation: number, workers: number): void {
+    const text = `generation ${generation} serves with ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+    this.#logger.info({ generation, workers }, text);
+  }
+
   scaling(workers: number): void {
     this.#logger.info({ workers }, `scaling to ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
   }
@@ -61,15 +67,15 @@ export class GroupLog {
   failed({ maxRestarts, restartWindow, restartDelayMax }: RestartLimits): void {
     this.#logger.error(
       `failed: more than ${maxRestarts} failures within ${restartWindow / 1000} s (max_restarts, restart_window); ` +
-        `trying again every ${restartDelayMax / 1000} s (restart_delay_max)`,
+        `trying again every ${restartDelayMax / 1000} s (restart_delay_max); the last one: ${this.#lastFailure}`,
     );
   }
 
   /**
    * Why a worker ended, and in `next` what follows. A failure that repeats itself is logged in full the first time,
-   * then at each doubling of its count.
+   * then at each doubling of its count. `details` are the user's own error, where nobody else tells them.
    */
-  ended(worker: LoggedWorker, reason: ExitReason, next: string): void {
+  ended(worker: LoggedWorker, reason: ExitReason, next: string, details = worker.bootError?.details): void {
     const exit = { ...fields(worker), exit: reason.kind };
     const text = `${name(worker)} ${reason.text}${next && `; ${next}`}`;
     if (!reason.failure) {
@@ -79,8 +85,7 @@ export class GroupLog {
     if (reason.text !== this.#lastFailure) {
       this.#lastFailure = reason.text;
       this.#repeats = 1;
-      const { bootError } = worker;
-      this.#logger.error({ ...exit, ...(bootError && { details: bootError.details }) }, text);
+      this.#logger.error({ ...exit, ...(details && { details }) }, text);
       return;
     }
     this.#repeats++;
@@ -98,7 +103,7 @@ export class GroupLog {
 }
 
 /** Where the user has to look: Node's own functions hang because of who calls them. */
-function culprit(stack: readonly string[]): string {
+export function culprit(stack: readonly string[]): string {
   const frame = stack.find(place => !place.includes('(node:')) ?? stack[0];
   return frame ?? 'code that is not JavaScript (a native call, or the process is stopped)';
 }

@@ -54,6 +54,8 @@ export class Group extends EventEmitter<GroupEvents> {
   /** What became of the first worker in each slot, until the group has started. */
   readonly #firstBoots = new Map<number, 'ready' | ErrorReport>();
   #isStarted = false;
+  /** The generation that the log has last named as the one that serves. */
+  #announced = 1;
   #hasServed = false;
   #hasGivenUp = false;
   /** Why there is no candidate any more, between `prepare` and `commit`. */
@@ -312,8 +314,12 @@ export class Group extends EventEmitter<GroupEvents> {
     if (isFirstBoot && reason.unexpected) this.#firstBoots.set(worker.index, failureOf(worker, reason));
     // What it served well ends a row of failures, for the log as for the restart policy.
     if (worker.servedFor >= this.config.restartWindow) this.#log.forgetFailures();
-    this.#log.ended(worker, reason, this.#settle(worker, reason));
+    // The reload that waits for a candidate tells what was wrong with it.
+    const details = worker === this.#candidate?.worker ? '' : worker.bootError?.details;
+    const next = this.#settle(worker, reason);
+    // First, since it may turn out to be the end of everything: then nothing follows.
     this.#checkStarted();
+    this.#log.ended(worker, reason, this.#isEnding ? '' : next, details);
     this.reconcile();
   }
 
@@ -369,6 +375,10 @@ export class Group extends EventEmitter<GroupEvents> {
     }
     this.#checkStarted();
     if (!this.#isEnding) this.#setState(this.#judge());
+    if (this.#state === 'running' && this.#announced < this.generation) {
+      this.#announced = this.generation;
+      this.#log.reloaded(this.generation, this.#slots.size);
+    }
   }
 
   #judge(): GroupState {

@@ -1,6 +1,6 @@
 /** Ends workers that take too long: to boot, to answer, to drain. */
 
-import type { GroupLog } from './group-log.ts';
+import { culprit, type GroupLog } from './group-log.ts';
 import { Hangs } from './hangs.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
@@ -42,8 +42,9 @@ export class TimeLimits {
   async #endBoot(worker: WorkerProcess, limit: number): Promise<void> {
     if (this.#slowBoots.has(worker)) return;
     this.#slowBoots.add(worker);
-    this.#log.slowBoot(worker, await worker.stack());
-    worker.kill({ cause: 'boot-timeout', limit });
+    const stack = await worker.stack();
+    this.#log.slowBoot(worker, stack);
+    worker.kill({ cause: 'boot-timeout', limit, ...(stack.length > 0 && { place: culprit(stack) }) });
   }
 
   #cut(worker: WorkerProcess, graceful: number): void {

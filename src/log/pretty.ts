@@ -15,12 +15,13 @@ export function prettyFormat(colors: boolean): Format {
     translateTime: 'SYS:HH:MM:ss.l',
     // What the prefix or the message says already.
     ignore:
-      'pid,hostname,section,index,name,stream,workerPid,generation,exit,repeats,instance,directory,file,node',
+      'pid,hostname,section,index,name,stream,workerPid,generation,workers,exit,repeats,instance,directory,file,node,details',
     messageFormat: (record, key) => [origin(record), record[key]].filter(isShown).join(' '),
   });
   return record => {
     try {
-      return isPinoRecord(record) ? pretty(record) : record;
+      const fields = JSON.parse(record);
+      return isPinoRecord(fields) ? pretty(record) + detailsOf(fields) : record;
     } catch {
       // What a worker prints must not bring down the supervisor: an object nested too deeply, for example.
       return record;
@@ -35,12 +36,17 @@ function origin({ section, name, index, pid }: Record<string, unknown>): string 
   return [who, pid].filter(isShown).join(' ');
 }
 
+/** The user's own error, as the supervisor tells it: text of several lines. */
+function detailsOf({ name, details }: Readonly<Record<string, unknown>>): string {
+  if (name !== 'ph' || typeof details !== 'string') return '';
+  return `    ${details.replaceAll('\n', '\n    ')}\n`;
+}
+
 function isShown(value: unknown): boolean {
   return value !== undefined && value !== null && value !== '';
 }
 
 /** Other programs' JSON is shown as it is: pino-pretty would print `undefined`, or throw at a level that is an object. */
-function isPinoRecord(record: string): boolean {
-  const { level, time }: { level?: unknown; time?: unknown } = JSON.parse(record);
+function isPinoRecord({ level, time }: Readonly<Record<string, unknown>>): boolean {
   return typeof level === 'number' && typeof time === 'number';
 }

@@ -14,7 +14,9 @@ export function reportError(error: unknown): ErrorReport {
   }
   const message = `${error.name}: ${error.message.split('\n', 1)[0]}`;
   // What we refuse the message explains; where in our code that happened helps nobody.
-  if (error instanceof ProcessHandlerError) return { message, details: `${error.name}: ${error.message}` };
+  if (error instanceof ProcessHandlerError) {
+    return { message, details: `${error.name}: ${error.message}`, code: error.code };
+  }
   return { message, details: withoutForeignFrames(inspect(error)) };
 }
 

@@ -8,13 +8,13 @@ import {
   type WorkerMessage,
 } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
-import { ThreadLoadError } from '../errors.ts';
+import { TaskModuleError, ThreadLoadError } from '../errors.ts';
 import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
 import { Threads } from './threads.ts';
-import { Worker } from './worker.ts';
+import { SyncWorker, Worker } from './worker.ts';
 
 type HostState = 'starting' | 'ready' | 'draining' | 'exiting';
 
@@ -105,6 +105,9 @@ export class Host {
     const WorkerClass = module.workerClass ?? Worker;
     if (WorkerClass.loggerName) this.#logger = this.#createLogger(WorkerClass.loggerName);
     const worker = new WorkerClass(this.#context(threads));
+    if (worker instanceof SyncWorker && typeof worker.handleRequest !== 'function') {
+      throw new TaskModuleError(`class ${WorkerClass.name} extends SyncWorker and has no handleRequest()`);
+    }
     await worker.setup();
     await worker.initProcess();
     this.#beat();
@@ -138,9 +141,11 @@ export class Host {
   }
 
   async #failBoot(error: unknown): Promise<void> {
-    const report: ErrorReport = error instanceof ThreadLoadError ? error : reportError(error);
-    const { message, details } = report;
-    await this.#tell({ type: 'boot-failed', error: { message, details } });
+    const report: ErrorReport =
+      error instanceof ThreadLoadError
+        ? { message: `on a thread: ${error.message}`, details: error.details }
+        : reportError(error);
+    await this.#tell({ type: 'boot-failed', error: report });
     this.#exit(1);
   }
 

@@ -106,7 +106,13 @@ export class Threads implements TaskPool {
   }
 
   async run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError(
+        "the options of run(payload, options) must be an object, such as { name: 'square' }",
+      );
+    }
     const { name = 'default', signal, timeout = this.#config.taskTimeout } = options;
+    if (!(timeout >= 0)) throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`);
     const { maxQueue, queueTimeout } = this.#config;
     if (!this.#piscina) throw new NoThreadsError();
     if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
@@ -192,10 +198,10 @@ class Call {
     if (this.#limit) return this.#limit;
     if (!(error instanceof Error)) return error;
     if (isOutOfMemory(error)) {
-      return new ThreadExitError(this.#name, 'out of memory (max_thread_memory)', error);
+      return new ThreadExitError(this.#name, outOfMemory);
     }
     const exitCode = /^worker exited with code: (\d+)$/.exec(error.message)?.[1];
-    return exitCode ? new ThreadExitError(this.#name, `it exited with code ${exitCode}`, error) : error;
+    return exitCode ? new ThreadExitError(this.#name, `it exited with code ${exitCode}`) : error;
   }
 
   #onUserAbort = (): void => this.#controller.abort(this.#userSignal?.reason);
@@ -216,6 +222,8 @@ class Call {
   }
 }
 
+const outOfMemory = 'out of memory (max_thread_memory, or what Node chose where that is 0)';
+
 function isOutOfMemory(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
 }
@@ -223,7 +231,7 @@ function isOutOfMemory(error: unknown): boolean {
 /** For a thread that ended before it had loaded the task module. */
 function reportThreadEnd(error: unknown): ErrorReport {
   if (error !== undefined && !isOutOfMemory(error)) return reportError(error);
-  const reason = error === undefined ? 'it exited' : 'out of memory (max_thread_memory)';
+  const reason = error === undefined ? 'it exited' : outOfMemory;
   const text = `a thread ended while it loaded the task module: ${reason}`;
   return { message: text, details: text };
 }

@@ -121,6 +121,7 @@ test('ph check prints every problem with file:line, all at once, exit code 2', a
   assert.equal(code, 2);
   assert.equal(stdout, '');
   const lines = stderr.trimEnd().split('\n');
+  assert.match(lines.pop() ?? '', /^note: .*task modules are loaded once the configuration has no problem$/);
   assert.equal(lines.length, badPlaces.length, stderr);
   for (const [i, [line, section, key]] of badPlaces.entries()) {
     const start = `${project.path('ph.ini')}:${line}: [${section}] ${key === undefined ? '' : `${key}: `}`;

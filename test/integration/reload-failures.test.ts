@@ -66,7 +66,7 @@ const cases: readonly FailureCase[] = [
         'one.mjs',
         `import { isMainThread } from 'node:worker_threads';\nif (!isMainThread) throw new Error('not here');\n${good['one.mjs']}`,
       ),
-    reason: /\[one\] Error: not here[\s\S]*one\.mjs:2/,
+    reason: /\[one\] on a thread: Error: not here[\s\S]*one\.mjs:2/,
   },
   {
     what: 'a module that exports nothing usable',

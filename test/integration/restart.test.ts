@@ -61,7 +61,8 @@ task = other.mjs
   assert.equal(failed.section, 'fragile');
   assert.equal(
     failed.msg,
-    'failed: more than 3 failures within 60 s (max_restarts, restart_window); trying again every 0.4 s (restart_delay_max)',
+    'failed: more than 3 failures within 60 s (max_restarts, restart_window); trying again every 0.4 s ' +
+      '(restart_delay_max); the last one: could not boot: Error: the database is down',
   );
   const tries = await ph.logs(({ msg, index }) => msg === 'trying' && index === 1, 3, ph.records.length);
   const times = tries.map(({ time }) => Number(time));

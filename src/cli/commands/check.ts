@@ -2,7 +2,7 @@
 
 import { formatSections } from '../../config/format.ts';
 import { readConfiguration } from '../../config/load.ts';
-import type { SectionConfig } from '../../config/types.ts';
+import type { Configuration } from '../../config/types.ts';
 import { ExitCode, formatProblem, type Problem } from '../../errors.ts';
 import { checkTaskModule } from '../../group/check-task-module.ts';
 import { type ConfigurationOptions, loadOptions } from '../configuration.ts';
@@ -21,9 +21,15 @@ interface CheckReport {
 }
 
 export async function check(file: string | undefined, flags: CheckFlags): Promise<ExitCode> {
-  const { texts, problems, notes, configuration } = readConfiguration(loadOptions(file, flags));
-  const sections = configuration ? [...configuration.sections.values()] : [];
-  const all = [...problems, ...(await checkTaskModules(sections))];
+  const options = loadOptions(file, flags);
+  const { texts, problems, notes: configurationNotes, configuration } = readConfiguration(options);
+  const modulesNotLoaded: Problem = {
+    file: options.file ?? options.directory,
+    code: 'PH_NOTE_NOT_LOADED',
+    message: 'task modules are loaded once the configuration has no problem',
+  };
+  const all = [...problems, ...(configuration ? await checkTaskModules(configuration) : [])];
+  const notes = configuration ? configurationNotes : [...configurationNotes, modulesNotLoaded];
   if (flags.json) {
     const report: CheckReport = { sections: plainObject(texts), problems: all, notes };
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -36,8 +42,8 @@ export async function check(file: string | undefined, flags: CheckFlags): Promis
 }
 
 /** Loads every module once, in a process of its own, as a worker would. */
-async function checkTaskModules(sections: readonly SectionConfig[]): Promise<Problem[]> {
-  const found = await Promise.all(sections.map(checkTaskModule));
+async function checkTaskModules({ sections }: Configuration): Promise<Problem[]> {
+  const found = await Promise.all([...sections.values()].map(checkTaskModule));
   return found.flatMap(problem => problem ?? []);
 }
 
