@@ -8,10 +8,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildFailure, OnResolveArgs, Plugin, PluginBuild } from 'esbuild';
+import { cacheDirectory } from '../cache-directory.ts';
 import type { ErrorReport } from '../channel/control.ts';
 import { CompileError } from '../errors.ts';
 import { build } from './esbuild.ts';
@@ -127,7 +127,7 @@ const placesKept: Plugin = {
 
 /** By its content: an unchanged module is stored once, and a running process never sees another's version. */
 function store(code: string): string {
-  const directory = cacheDirectory();
+  const directory = ensureCacheDirectory();
   const path = join(directory, `${createHash('sha256').update(code).digest('hex')}.mjs`);
   if (existsSync(path)) return path;
   const temporary = `${path}.${process.pid}`;
@@ -136,8 +136,8 @@ function store(code: string): string {
   return path;
 }
 
-function cacheDirectory(): string {
-  const directory = join(tmpdir(), `processhandler-${process.getuid?.()}`);
+function ensureCacheDirectory(): string {
+  const directory = cacheDirectory();
   // Open to workers that run as another user, who must know a file's name to read it; written to by us alone.
   mkdirSync(directory, { recursive: true, mode: 0o711 });
   const found = lstatSync(directory);

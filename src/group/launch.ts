@@ -1,8 +1,8 @@
 /** How a worker process is started: Node's flags and the environment it gets. */
 
-import { tmpdir } from 'node:os';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../cache-directory.ts';
 import type { TypescriptLoader } from '../channel/control.ts';
 import { workerEnvironment } from '../config/environment.ts';
 import type { SectionConfig } from '../config/types.ts';
@@ -29,8 +29,8 @@ export function prepareLaunch(config: SectionConfig, instance: number, masterEnv
       .filter(flag => !isInspectorFlag(flag))
       .join(' ');
   const loader = typescriptLoader(config);
-  // Stripping types takes time that a second start need not spend again.
-  if (loader === 'native') env.NODE_COMPILE_CACHE ??= join(tmpdir(), `processhandler-${process.getuid?.()}`);
+  // Compiling, and stripping types, takes time that a second start need not spend again; Node 20 knows no such cache.
+  env.NODE_COMPILE_CACHE ??= cacheDirectory();
   return { execArgv, env, loader };
 }
 

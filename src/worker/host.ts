@@ -14,6 +14,7 @@ import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
 import { Threads } from './threads.ts';
+import { startWatchdog } from './watchdog.ts';
 import { SyncWorker, Worker } from './worker.ts';
 
 type HostState = 'starting' | 'ready' | 'draining' | 'exiting';
@@ -85,6 +86,8 @@ export class Host {
       onBroken: error => this.#crash(error),
     });
     this.#threads = threads;
+    // After the pool's threads, which the boot waits for, and before the user's code, which may never return.
+    startWatchdog();
     // What the main thread says of a module that does not load says most.
     threads.loaded.catch(() => {});
     const module = await loadTaskModule(source);

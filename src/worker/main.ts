@@ -4,13 +4,11 @@ import { once } from 'node:events';
 import type { MasterMessage } from '../channel/control.ts';
 import { Host } from './host.ts';
 import { orphanGrace } from './orphan.ts';
-import { startWatchdog } from './watchdog.ts';
 
 // A terminal sends both to everything in it; the master says when to stop.
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
 
-startWatchdog();
 const [boot] = (await once(process, 'message')) as [MasterMessage];
 const host = new Host(boot);
 for (const signal of new Set<NodeJS.Signals>(['SIGTERM', boot.config.stopSignal])) {

@@ -3,8 +3,6 @@
 import { pathToFileURL } from 'node:url';
 import type { ModuleSource } from '../channel/control.ts';
 import { TaskModuleError } from '../errors.ts';
-import { withPlace } from './error-place.ts';
-import { registerTsx } from './typescript.ts';
 import { isWorkerClass, type WorkerClass } from './worker.ts';
 
 export type TaskFunction = (payload: unknown, context: TaskContext) => unknown;
@@ -22,7 +20,7 @@ export interface TaskModule {
 
 /** Throws the user's own error where the module throws, a `TaskModuleError` where it offers nothing. */
 export async function loadTaskModule({ task, entry, loader }: ModuleSource): Promise<TaskModule> {
-  if (loader === 'tsx') await registerTsx();
+  if (loader === 'tsx') await (await import('./typescript.ts')).registerTsx();
   if (loader === 'compiled') process.setSourceMapsEnabled(true);
   const exports = await importModule(entry);
   const workerClass = isWorkerClass(exports.default) ? exports.default : undefined;
@@ -41,6 +39,8 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
   try {
     return await import(url);
   } catch (error) {
+    // Loaded here, since each thread would pay for it at its start.
+    const { withPlace } = await import('./error-place.ts');
     throw await withPlace(error, url);
   }
 }

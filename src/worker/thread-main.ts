@@ -3,7 +3,6 @@
 import { parentPort, threadId, workerData } from 'node:worker_threads';
 import type { ModuleSource } from '../channel/control.ts';
 import { encodeThrown } from '../channel/error-value.ts';
-import { reportError } from './error-report.ts';
 import { loadTaskModule, type TaskContext, type TaskModule } from './task-module.ts';
 import type { ThreadCall, ThreadMessage, ThreadReply } from './thread-protocol.ts';
 
@@ -20,6 +19,7 @@ async function load(): Promise<TaskModule | undefined> {
     return module;
   } catch (error) {
     // Thrown, it would make Piscina import everything a second time, and hide where it came from.
+    const { reportError } = await import('./error-report.ts');
     tell({ type: 'load-failed', error: reportError(error) });
     return undefined;
   }
