@@ -1,9 +1,9 @@
 /** A lock that the kernel holds for a living process: an abstract Unix socket, which no crash leaves behind (Linux). */
 
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import net from 'node:net';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long the holder may take to say who it is, ms; it may be starting, on a machine that is busy. */
@@ -41,11 +41,15 @@ function bind(address: string): Promise<net.Server | undefined> {
   });
 }
 
-// By the directory's identity, so that every spelling of a path and every symbolic link means the same lock.
+/**
+ * By the real path, so that every spelling and every symbolic link means the same lock, also when the directory is made
+ * anew; and by the file system, so that containers on one network do not mean each other.
+ */
 function lockAddress(path: string): string {
-  const { dev, ino } = statSync(dirname(path));
+  const directory = realpathSync(dirname(path));
+  const { dev } = statSync(directory);
   const identity = createHash('sha256')
-    .update(`${dev}:${ino}:${basename(path)}`)
+    .update(`${dev}:${join(directory, basename(path))}`)
     .digest('hex');
   return `\0processhandler-${identity}`;
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { tryLock } from '../../src/supervisor/instance-lock.ts';
@@ -86,4 +88,16 @@ test('validate-then-rename races: whoever holds a pidfile finds its own pid in i
     }),
   );
   assert.ok(wins > 20, `it was contended: ${wins}`);
+});
+
+test('a lock outlives its directory: one made anew at the same place does not mean another lock', async t => {
+  const { directory } = createProject(t, {});
+  const home = join(directory, 'run');
+  mkdirSync(home);
+  const first = await tryLock(join(home, 'ph.pid'));
+  rmSync(home, { recursive: true });
+  mkdirSync(home);
+  const second = await tryLock(join(home, 'ph.pid'));
+  assert.deepEqual([first.acquired, second.acquired], [true, false]);
+  if (first.acquired) first.release();
 });
