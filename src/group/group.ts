@@ -174,6 +174,7 @@ export class Group extends EventEmitter<GroupEvents> {
     }
     const slot = this.#slots.get(candidate.worker.index) ?? this.#slots.add(candidate.worker.index);
     this.#replace(slot, candidate.worker);
+    this.#takeIntoService(candidate.worker);
     this.reconcile();
   }
 
@@ -297,13 +298,15 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #onReady(worker: WorkerProcess): void {
     this.#log.ready(worker);
-    if (worker !== this.#candidate?.worker) {
-      this.#policy.ready();
-      this.#hasServed = true;
-      this.#firstBoots.set(worker.index, 'ready');
-    }
+    if (worker !== this.#candidate?.worker) this.#takeIntoService(worker);
     // Not within the event: who waits for this worker acts first.
     queueMicrotask(() => this.reconcile());
+  }
+
+  #takeIntoService(worker: WorkerProcess): void {
+    this.#policy.ready();
+    this.#hasServed = true;
+    this.#firstBoots.set(worker.index, 'ready');
   }
 
   #reap(worker: WorkerProcess, reason: ExitReason): void {

@@ -144,3 +144,13 @@ test('a task that ended in time is not timed out because the main thread was bus
     [],
   );
 });
+
+test('a start that hangs is mended by a reload: the new worker counts as the first one', async t => {
+  const project = createProject(t, { 'job.mjs': 'await new Promise(() => setInterval(() => {}, 1000));\n' });
+  const ph = startPh(t, ['run', 'job.mjs', '-t', '0'], { cwd: project.directory });
+  await until('its worker boots', () => ph.workers.length === 1);
+  project.write('job.mjs', serves);
+  ph.signal('SIGHUP');
+  await ph.log('all workers ready');
+  assert.equal((await ph.stop()).code, 0);
+});
