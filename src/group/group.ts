@@ -317,12 +317,18 @@ export class Group extends EventEmitter<GroupEvents> {
     if (isFirstBoot && reason.unexpected) this.#firstBoots.set(worker.index, failureOf(worker, reason));
     // What it served well ends a row of failures, for the log as for the restart policy.
     if (worker.servedFor >= this.config.restartWindow) this.#log.forgetFailures();
-    // The reload that waits for a candidate tells what was wrong with it.
-    const details = worker === this.#candidate?.worker ? '' : worker.bootError?.details;
+    const wasCandidate = worker === this.#candidate?.worker;
     const next = this.#settle(worker, reason);
     // First, since it may turn out to be the end of everything: then nothing follows.
     this.#checkStarted();
-    this.#log.ended(worker, reason, this.#isEnding ? '' : next, details);
+    // Whoever waits for a candidate, or for the start that has failed, tells the user's error.
+    const isToldElsewhere = wasCandidate || this.#isEnding;
+    this.#log.ended(
+      worker,
+      reason,
+      this.#isEnding ? '' : next,
+      isToldElsewhere ? '' : worker.bootError?.details,
+    );
     this.reconcile();
   }
 
