@@ -88,6 +88,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         for (const signal of signals.take()) this.#verbs[signal]();
       }),
     );
+    // For an end that does not come this way: its last words are the ones that matter.
+    const flush = () => this.#logs.flushSync();
+    process.once('exit', flush);
     try {
       this.#instance = await Instance.claim(pidfiles, singleInstance);
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
@@ -95,6 +98,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } finally {
       this.#instance?.release();
       await this.#logs.close();
+      process.removeListener('exit', flush);
       signals.close();
     }
     return this.#exitCode;
