@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import type { MasterMessage } from '../channel/control.ts';
 import { Host } from './host.ts';
-import { orphanGrace } from './orphan.ts';
+import { endProcessGroup, orphanGrace } from './orphan.ts';
 
 // A terminal sends both to everything in it; the master says when to stop.
 process.on('SIGINT', () => {});
@@ -16,9 +16,8 @@ for (const signal of new Set<NodeJS.Signals>(['SIGTERM', boot.config.stopSignal]
 }
 process.on('disconnect', () => {
   // The master is gone: finish what takes a moment, then take along whatever this process has started.
-  const killGroup = () => process.kill(-process.pid, 'SIGKILL');
-  process.on('exit', killGroup);
-  setTimeout(killGroup, orphanGrace);
+  process.on('exit', endProcessGroup);
+  setTimeout(endProcessGroup, orphanGrace);
   host.drain();
 });
 await host.run();

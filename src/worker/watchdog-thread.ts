@@ -9,7 +9,7 @@ import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { encodeLine, type StackRequest, watchdogFd } from '../channel/watchdog.ts';
-import { orphanGrace } from './orphan.ts';
+import { endProcessGroup, orphanGrace } from './orphan.ts';
 
 /** The main thread answers a pause within ms, or never: it is in native code, or stopped. */
 const pauseLimit = 800;
@@ -19,7 +19,7 @@ const master = new Socket({ fd: watchdogFd, readable: true, writable: true });
 master.on('error', () => {});
 master.on('close', () => {
   // The main thread saw it too and may still finish something; a thread or a loop that never ends must not keep it.
-  setTimeout(() => process.kill(-process.pid, 'SIGKILL'), orphanGrace);
+  setTimeout(endProcessGroup, orphanGrace);
 });
 createInterface({ input: master })
   .on('line', async line => {
