@@ -113,7 +113,9 @@ test('log_level silences what is logged below it, and never what a worker prints
 
 /** Runs `ph` on a terminal of its own. */
 function startOnTerminal(t: TestContext, project: Project, command: string) {
-  const script = spawn('script', ['-qec', `"${process.execPath}" "${phEntry}" ${command}`, '/dev/null'], {
+  // `exec`: a shell that stays would get Ctrl-C as well, and exit with 130 itself.
+  const line = `exec "${process.execPath}" "${phEntry}" ${command}`;
+  const script = spawn('script', ['-qec', line, '/dev/null'], {
     cwd: project.directory,
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '' },
   });
