@@ -1,6 +1,16 @@
 /** What a master and its worker process tell each other over Node's IPC: control only, never tasks. */
 
+import type { ResourceLimits } from 'node:worker_threads';
 import type { SectionConfig } from '../config/types.ts';
+
+/** The socketpair on which tasks come and their results go; the worker's fd of this number. */
+export const tasksFd = 5;
+
+/** What the caller of `createPool()` gives to the threads. */
+export interface ThreadOptions {
+  readonly workerData?: unknown;
+  readonly resourceLimits?: ResourceLimits | undefined;
+}
 
 /** A task that a thread has begun, as heartbeats and stack dumps show it. */
 export interface RunningTask {
@@ -43,6 +53,7 @@ export interface BootMessage {
   /** 1…N, unique among the worker processes of a group that serve at the same time. */
   readonly index: number;
   readonly generation: number;
+  readonly threadOptions: ThreadOptions;
 }
 
 export type MasterMessage = BootMessage;
@@ -60,6 +71,12 @@ export type WorkerMessage =
   | Heartbeat
   | { readonly type: 'ready' }
   | { readonly type: 'boot-failed'; readonly error: ErrorReport }
+  /** It begins its graceful end, whoever asked for it: what has been sent by then is the last that it takes. */
+  | { readonly type: 'draining' }
+  /** What its main thread threw, and which ends it. */
+  | { readonly type: 'failed'; readonly error: ErrorReport }
+  /** What a thread threw outside of any task. */
+  | { readonly type: 'thread-error'; readonly error: ErrorReport }
   /** The worker has served `max_requests` and asks for its replacement; it goes on until that is ready. */
   | { readonly type: 'retire'; readonly reason: string };
 

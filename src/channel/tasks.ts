@@ -1,0 +1,142 @@
+/** Tasks on their way to a worker process, and within it to a thread. */
+
+import type { ByteWriter } from './bytes.ts';
+import type { ModuleSource } from './control.ts';
+import { readValue, writeValue } from './values.ts';
+
+/** What tasks of one kind have in common. */
+export interface TaskCall {
+  readonly name: string;
+  /** `stream`: the items of a generator, one by one; `broadcast`: once on every thread. */
+  readonly kind: 'run' | 'stream' | 'broadcast';
+  /** Longest run, ms; 0: none. */
+  readonly timeout: number;
+  /** 1, and one more each time that what ran it was lost. */
+  readonly attempt: number;
+  /** Of a stream: how many items may be on their way. */
+  readonly window?: number | undefined;
+  /** Absent: the task module of the section or pool. */
+  readonly module?: ModuleSource | undefined;
+}
+
+/** A task as it was received, its payload still encoded: in `bytes`, from `start` to `end`. */
+export interface EncodedTask {
+  readonly id: number;
+  readonly call: TaskCall;
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+const Entry = {
+  /** A call that the tasks after it are of: `u32` length, value. */
+  call: 0,
+  /** The same once more: `u16` number among the calls before it. */
+  sameCall: 1,
+  /** `u32` id, `u32` length, value. */
+  task: 2,
+} as const;
+
+/** Writes tasks one after another; each call is written once. */
+export class TaskWriter {
+  readonly #writer: ByteWriter;
+  readonly #calls: TaskCall[] = [];
+  #current: TaskCall | undefined;
+
+  constructor(writer: ByteWriter) {
+    this.#writer = writer;
+  }
+
+  /** Throws a `DataCloneError` where the payload cannot be cloned; then the task was not written. */
+  write(id: number, call: TaskCall, payload: unknown): void {
+    const end = this.#begin(id, call);
+    try {
+      writeValue(this.#writer, payload);
+    } catch (error) {
+      this.#writer.truncate(end - 9);
+      throw error;
+    }
+    this.#writer.setU32(end - 4, this.#writer.length - end);
+  }
+
+  copy({ id, call, bytes, start, end }: EncodedTask): void {
+    const at = this.#begin(id, call);
+    this.#writer.setU32(at - 4, end - start);
+    this.#writer.bytes(bytes.subarray(start, end));
+  }
+
+  /** Writes all but the payload, and returns where that begins. */
+  #begin(id: number, call: TaskCall): number {
+    if (call !== this.#current) this.#writeCall(call);
+    this.#writer.u8(Entry.task);
+    this.#writer.u32(id);
+    this.#writer.u32(0);
+    return this.#writer.length;
+  }
+
+  #writeCall(call: TaskCall): void {
+    const known = this.#calls.indexOf(call);
+    if (known >= 0) {
+      this.#writer.u8(Entry.sameCall);
+      this.#writer.u16(known);
+    } else {
+      this.#writer.u8(Entry.call);
+      const start = this.#writer.reserve(4);
+      writeValue(this.#writer, call);
+      this.#writer.setU32(start, this.#writer.length - start - 4);
+      this.#calls.push(call);
+    }
+    this.#current = call;
+  }
+}
+
+/** Reads what a `TaskWriter` wrote, one task at a time. */
+export class TaskReader {
+  readonly #bytes: Buffer;
+  readonly #calls: TaskCall[] = [];
+  #current: TaskCall | undefined;
+  #at: number;
+
+  constructor(bytes: Buffer, start = 0) {
+    this.#bytes = bytes;
+    this.#at = start;
+  }
+
+  /** Undefined at the end. */
+  next(): EncodedTask | undefined {
+    const bytes = this.#bytes;
+    while (this.#at < bytes.length) {
+      const entry = bytes[this.#at];
+      if (entry === Entry.task) return this.#task();
+      if (entry === Entry.call) this.#readCall();
+      else this.#recallCall();
+    }
+    return undefined;
+  }
+
+  #task(): EncodedTask {
+    const bytes = this.#bytes;
+    const id = bytes.readUInt32LE(this.#at + 1);
+    const start = this.#at + 9;
+    const end = start + bytes.readUInt32LE(this.#at + 5);
+    this.#at = end;
+    return { id, call: this.#current as TaskCall, bytes, start, end };
+  }
+
+  #readCall(): void {
+    const start = this.#at + 5;
+    const end = start + this.#bytes.readUInt32LE(this.#at + 1);
+    this.#current = readValue(this.#bytes, start, end) as TaskCall;
+    this.#calls.push(this.#current);
+    this.#at = end;
+  }
+
+  #recallCall(): void {
+    this.#current = this.#calls[this.#bytes.readUInt16LE(this.#at + 1)];
+    this.#at += 3;
+  }
+}
+
+export function payloadOf({ bytes, start, end }: EncodedTask): unknown {
+  return readValue(bytes, start, end);
+}

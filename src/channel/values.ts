@@ -1,0 +1,250 @@
+/**
+ * Values on their way between master, worker process and thread. They arrive as structured clones. Small plain values
+ * are written by hand, since a call of `v8.serialize` costs more than most tiny tasks; all others are V8's.
+ */
+
+import { deserialize, serialize } from 'node:v8';
+import type { ByteWriter } from './bytes.ts';
+
+const Tag = {
+  undefined: 0,
+  null: 1,
+  true: 2,
+  false: 3,
+  int32: 4,
+  float64: 5,
+  latin1: 6,
+  utf16: 7,
+  array: 8,
+  object: 9,
+  bytes: 10,
+  buffer: 11,
+  v8: 12,
+} as const;
+
+/** Longer texts, and objects with more members, cost less with V8. */
+const longestText = 128;
+const mostMembers = 24;
+const mostObjects = 12;
+
+/** Throws a `DataCloneError` for a value that cannot be cloned; then nothing of it was written. */
+export function writeValue(writer: ByteWriter, value: unknown): void {
+  const start = writer.length;
+  if (writePlain(writer, value, [])) return;
+  writer.truncate(start);
+  const blob = serializeWithV8(value);
+  writer.u8(Tag.v8);
+  writer.bytes(blob);
+}
+
+/** The value that `bytes` hold from `start` to `end`. */
+export function readValue(bytes: Buffer, start = 0, end = bytes.length): unknown {
+  if (bytes[start] !== Tag.v8) return new PlainReader(bytes, start).read();
+  // A copy, because typed arrays become views of what they are read from, and other values are in there as well.
+  return deserialize(Uint8Array.prototype.slice.call(bytes, start + 1, end));
+}
+
+function serializeWithV8(value: unknown): Buffer {
+  try {
+    return serialize(value);
+  } catch (error) {
+    // As structuredClone() says it; v8 itself throws a plain Error.
+    throw new DOMException((error as Error).message, 'DataCloneError');
+  }
+}
+
+/** Returns false for what is not plain; a part of it may then have been written. */
+function writePlain(writer: ByteWriter, value: unknown, seen: object[]): boolean {
+  switch (typeof value) {
+    case 'number':
+      writeNumber(writer, value);
+      return true;
+    case 'string':
+      return writeText(writer, value);
+    case 'boolean':
+      writer.u8(value ? Tag.true : Tag.false);
+      return true;
+    case 'undefined':
+      writer.u8(Tag.undefined);
+      return true;
+    case 'object':
+      if (value !== null) return writeObject(writer, value, seen);
+      writer.u8(Tag.null);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function writeNumber(writer: ByteWriter, value: number): void {
+  if ((value | 0) === value && !Object.is(value, -0)) {
+    writer.u8(Tag.int32);
+    writer.i32(value);
+  } else {
+    writer.u8(Tag.float64);
+    writer.f64(value);
+  }
+}
+
+function writeText(writer: ByteWriter, text: string): boolean {
+  if (text.length > longestText) return false;
+  const start = writer.length;
+  writer.u8(Tag.latin1);
+  writer.u8(text.length);
+  if (writer.latin1(text)) return true;
+  writer.truncate(start);
+  writer.u8(Tag.utf16);
+  writer.u8(text.length);
+  writer.utf16(text);
+  return true;
+}
+
+function writeObject(writer: ByteWriter, value: object, seen: object[]): boolean {
+  // What is referred to twice must be one object afterwards as well: V8 sees to that.
+  if (seen.length >= mostObjects || seen.includes(value)) return false;
+  seen.push(value);
+  if (Array.isArray(value)) return writeArray(writer, value, seen);
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return writeMembers(writer, value as Record<string, unknown>, seen);
+  if (prototype === Uint8Array.prototype) return writeBytes(writer, Tag.bytes, value as Uint8Array);
+  if (prototype === Buffer.prototype) return writeBytes(writer, Tag.buffer, value as Uint8Array);
+  return false;
+}
+
+function writeArray(writer: ByteWriter, array: readonly unknown[], seen: object[]): boolean {
+  // Holes, members that are no elements, and what a subclass makes of it are V8's as well.
+  if (array.length > mostMembers || Object.keys(array).length !== array.length) return false;
+  if (Object.getPrototypeOf(array) !== Array.prototype) return false;
+  writer.u8(Tag.array);
+  writer.u8(array.length);
+  for (let i = 0; i < array.length; i++) if (!writePlain(writer, array[i], seen)) return false;
+  return true;
+}
+
+function writeMembers(writer: ByteWriter, value: Record<string, unknown>, seen: object[]): boolean {
+  const keys = Object.keys(value);
+  if (keys.length > mostMembers) return false;
+  writer.u8(Tag.object);
+  writer.u8(keys.length);
+  for (const key of keys) {
+    if (key.length > longestText || key === '__proto__') return false;
+    writer.u8(key.length);
+    if (!writer.latin1(key) || !writePlain(writer, value[key], seen)) return false;
+  }
+  return true;
+}
+
+function writeBytes(writer: ByteWriter, tag: number, value: Uint8Array): boolean {
+  // Memory that is shared cannot be had across processes: V8 says so.
+  if (!(value.buffer instanceof ArrayBuffer)) return false;
+  writer.u8(tag);
+  writer.u32(value.length);
+  writer.bytes(value);
+  return true;
+}
+
+/** Keys that were read before, by a hash of their bytes: most tasks have the same few. */
+const knownKeys: (string | undefined)[] = new Array(256).fill(undefined);
+
+class PlainReader {
+  readonly #bytes: Buffer;
+  #at: number;
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  read(): unknown {
+    const tag = this.#u8();
+    switch (tag) {
+      case Tag.undefined:
+        return undefined;
+      case Tag.null:
+        return null;
+      case Tag.true:
+        return true;
+      case Tag.false:
+        return false;
+      case Tag.int32:
+        return this.#bytes.readInt32LE(this.#skip(4));
+      case Tag.float64:
+        return this.#bytes.readDoubleLE(this.#skip(8));
+      case Tag.latin1:
+        return this.#text(1, 'latin1');
+      case Tag.utf16:
+        return this.#text(2, 'utf16le');
+      case Tag.array:
+        return this.#array();
+      case Tag.object:
+        return this.#object();
+      case Tag.bytes:
+        return this.#copy(size => new Uint8Array(size));
+      case Tag.buffer:
+        return this.#copy(size => Buffer.allocUnsafeSlow(size));
+      default:
+        throw new Error(`a value of unknown kind ${tag} was received`);
+    }
+  }
+
+  #u8(): number {
+    return this.#bytes[this.#at++] as number;
+  }
+
+  #skip(bytes: number): number {
+    const at = this.#at;
+    this.#at = at + bytes;
+    return at;
+  }
+
+  #text(width: 1 | 2, encoding: 'latin1' | 'utf16le'): string {
+    const length = this.#u8() * width;
+    const at = this.#skip(length);
+    return this.#bytes.toString(encoding, at, at + length);
+  }
+
+  #array(): unknown[] {
+    const length = this.#u8();
+    const array: unknown[] = [];
+    for (let i = 0; i < length; i++) array.push(this.read());
+    return array;
+  }
+
+  #object(): Record<string, unknown> {
+    const length = this.#u8();
+    const value: Record<string, unknown> = {};
+    for (let i = 0; i < length; i++) {
+      const key = this.#key();
+      value[key] = this.read();
+    }
+    return value;
+  }
+
+  #key(): string {
+    const length = this.#u8();
+    const start = this.#skip(length);
+    let hash = length;
+    for (let i = 0; i < length; i++) hash = (hash * 31 + (this.#bytes[start + i] as number)) | 0;
+    const slot = hash & 0xff;
+    const known = knownKeys[slot];
+    if (known !== undefined && this.#is(known, start, length)) return known;
+    const key = this.#bytes.toString('latin1', start, start + length);
+    knownKeys[slot] = key;
+    return key;
+  }
+
+  #is(text: string, start: number, length: number): boolean {
+    if (text.length !== length) return false;
+    for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== this.#bytes[start + i]) return false;
+    return true;
+  }
+
+  /** A copy, because the received memory holds other values as well. */
+  #copy<T extends Uint8Array>(allocate: (size: number) => T): T {
+    const size = this.#bytes.readUInt32LE(this.#skip(4));
+    const at = this.#skip(size);
+    const copy = allocate(size);
+    copy.set(this.#bytes.subarray(at, at + size));
+    return copy;
+  }
+}
