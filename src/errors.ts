@@ -15,18 +15,18 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 /** Base of all errors of this package: `code` is stable, `message` is for people. */
 export class ProcessHandlerError extends Error {
   readonly code: string;
-  readonly #exitCode: ExitCode;
+  readonly #exitStatus: ExitCode;
 
   constructor(code: string, message: string, options: ErrorOptions & { exitCode?: ExitCode } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
-    this.#exitCode = options.exitCode ?? ExitCode.failed;
+    this.#exitStatus = options.exitCode ?? ExitCode.failed;
   }
 
   /** What `ph` exits with when this error ends it. */
-  get exitCode(): ExitCode {
-    return this.#exitCode;
+  get exitStatus(): ExitCode {
+    return this.#exitStatus;
   }
 }
 
@@ -95,6 +95,15 @@ export class QueueTimeoutError extends ProcessHandlerError {
   }
 }
 
+/** A task was aborted through its `signal`; `cause` is the signal's reason. */
+export class TaskAbortError extends ProcessHandlerError {
+  constructor(name: string, reason: unknown) {
+    super('PH_ERR_ABORTED', `task ${name} was aborted`, { cause: reason });
+    // What code that handles aborts looks for.
+    this.name = 'AbortError';
+  }
+}
+
 /** As many tasks wait as `max_queue` allows. */
 export class QueueFullError extends ProcessHandlerError {
   constructor(limit: number) {
@@ -106,6 +115,66 @@ export class QueueFullError extends ProcessHandlerError {
 export class ThreadExitError extends ProcessHandlerError {
   constructor(name: string, reason: string) {
     super('PH_ERR_THREAD_EXIT', `the thread that ran task ${name} ended: ${reason}`);
+  }
+}
+
+/** What is known of a task when something happened to it. */
+export interface TaskInfo {
+  readonly id: number;
+  readonly name: string;
+  /** 1; one more for each time that it was run again (`retries`). */
+  readonly attempt: number;
+}
+
+/** The worker process that had been sent the task ended before it had answered. Whether the task had begun is unknown. */
+export class WorkerCrashError extends ProcessHandlerError {
+  readonly pid: number | undefined;
+  /** Of the process; null where a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it ended, as the log says it: `killed by SIGSEGV`. */
+  readonly reason: string;
+  readonly task: TaskInfo;
+
+  constructor(
+    task: TaskInfo,
+    exit: { pid: number | undefined; exitCode: number | null; signal: NodeJS.Signals | null; reason: string },
+  ) {
+    const times = task.attempt > 1 ? ` (attempt ${task.attempt})` : '';
+    super(
+      'PH_ERR_WORKER_CRASH',
+      `worker process ${exit.pid ?? ''} ${exit.reason} with task ${task.name}${times}`,
+    );
+    this.pid = exit.pid;
+    this.exitCode = exit.exitCode;
+    this.signal = exit.signal;
+    this.reason = exit.reason;
+    this.task = task;
+  }
+}
+
+/** The pool is closed, or closes: it takes no task, and has given up those that it had. */
+export class PoolClosedError extends ProcessHandlerError {
+  constructor(reason: string) {
+    super('PH_ERR_POOL_CLOSED', reason);
+  }
+}
+
+/** What a thread threw outside of any task, such as in a timer that a task left behind. */
+export class ThreadError extends ProcessHandlerError {
+  /** The stack in the thread. */
+  readonly details: string;
+
+  constructor(error: { message: string; details: string }) {
+    super('PH_ERR_THREAD', error.message);
+    this.details = error.details;
+  }
+}
+
+/** No worker process of the pool can be started any more; it is tried again every `restartDelayMax`. */
+export class PoolFailedError extends ProcessHandlerError {
+  constructor(reason: string) {
+    super('PH_ERR_POOL_FAILED', `the worker processes of the pool fail again and again: ${reason}`);
   }
 }
 

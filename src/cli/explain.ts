@@ -16,5 +16,5 @@ export function explanation(error: unknown): { readonly text: string; readonly e
     return { text: `ph: unexpected: ${text}`, exitCode: ExitCode.failed };
   }
   const details = error instanceof BootError ? `\n${error.details}` : '';
-  return { text: `ph: ${error.message}${details}`, exitCode: error.exitCode };
+  return { text: `ph: ${error.message}${details}`, exitCode: error.exitStatus };
 }

@@ -2,7 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
-import type { ErrorReport } from '../channel/control.ts';
+import type { ErrorReport, ThreadOptions } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ReloadError } from '../errors.ts';
 import { Candidate, type Generation } from './candidate.ts';
@@ -33,6 +33,11 @@ export interface GroupOptions {
   readonly now: () => number;
   /** Takes over a new worker's output; what it returns tells whether the worker is held up by us. */
   readonly attach: (worker: WorkerProcess) => { readonly paused: boolean };
+  /** What the environment of the workers is made from. Default: that of this process. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  readonly threadOptions?: ThreadOptions | undefined;
+  /** Whether the end of that worker is no sign of a crash loop, however short it served. Default: of none. */
+  readonly hasProven?: (worker: WorkerProcess) => boolean;
 }
 
 export class Group extends EventEmitter<GroupEvents> {
@@ -288,7 +293,9 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #spawn(index: number, generation: Generation): WorkerProcess {
     const { config, launch, number } = generation;
-    const worker = new WorkerProcess({ config, launch, index, generation: number, mode: 'run' }, this.#now);
+    const { threadOptions } = this.#options;
+    const spec = { config, launch, index, generation: number, mode: 'run', threadOptions } as const;
+    const worker = new WorkerProcess(spec, this.#now);
     worker.on('ready', () => this.#onReady(worker));
     worker.on('retire', () => this.reconcile());
     worker.on('exit', reason => this.#reap(worker, reason));
@@ -361,7 +368,7 @@ export class Group extends EventEmitter<GroupEvents> {
 
     const verdict = this.#policy.ended(
       worker.index,
-      { failure: reason.failure, servedFor: worker.servedFor },
+      { failure: reason.failure, servedFor: this.#options.hasProven?.(worker) ? Infinity : worker.servedFor },
       this.#now(),
     );
     if (verdict.action === 'give-up' && slot.worker) {
@@ -416,7 +423,8 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #newGeneration(number: number, config: SectionConfig): Generation {
-    return { number, config, launch: prepareLaunch(config, this.#options.instance) };
+    const { instance, env } = this.#options;
+    return { number, config, launch: prepareLaunch(config, instance, env) };
   }
 }
 

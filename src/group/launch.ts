@@ -34,7 +34,11 @@ export function prepareLaunch(config: SectionConfig, instance: number, masterEnv
   return { execArgv, env, loader };
 }
 
-function typescriptLoader({ task, ts }: Pick<SectionConfig, 'task' | 'ts'>): TypescriptLoader | undefined {
+/** What turns a module into JavaScript; undefined where it is that already. */
+export function typescriptLoader({
+  task,
+  ts,
+}: Pick<SectionConfig, 'task' | 'ts'>): TypescriptLoader | undefined {
   if (ts !== 'auto') return ts;
   if (!['.ts', '.mts', '.cts', '.tsx'].includes(extname(task))) return undefined;
   return isTypescriptNative() ? 'native' : 'compiled';

@@ -4,7 +4,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
-import type { BootMode, ErrorReport, Heartbeat, MasterMessage, WorkerMessage } from '../channel/control.ts';
+import {
+  type BootMode,
+  type ErrorReport,
+  type Heartbeat,
+  type MasterMessage,
+  type ThreadOptions,
+  tasksFd,
+  type WorkerMessage,
+} from '../channel/control.ts';
+import { watchdogFd } from '../channel/watchdog.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
 import { type Launch, workerEntry } from './launch.ts';
@@ -20,12 +29,17 @@ export interface WorkerSpec {
   readonly index: number;
   readonly generation: number;
   readonly mode: BootMode;
+  readonly threadOptions?: ThreadOptions | undefined;
 }
 
 interface WorkerEvents {
   ready: [];
   /** It asks to be replaced; `retireReason` says why. */
   retire: [];
+  /** It takes no more tasks; what it has is finished. */
+  draining: [];
+  /** What one of its threads threw outside of any task. */
+  threadError: [error: ErrorReport];
   exit: [reason: ExitReason];
 }
 
@@ -46,6 +60,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   #state: WorkerState = 'starting';
   #ending: Ending | undefined;
   #bootError: ErrorReport | undefined;
+  #failure: ErrorReport | undefined;
   #spawnError: Error | undefined;
   #lastWords = '';
   #heartbeat: Heartbeat | undefined;
@@ -68,7 +83,9 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#child = this.#spawn();
     if (!this.#child) return;
     const { stdio, stderr } = this.#child;
-    this.#stack = new StackClient(stdio[4] as Duplex);
+    this.#stack = new StackClient(stdio[watchdogFd] as Duplex);
+    // Whoever sends tasks reads what comes back; a section that has none must see the end of the socket all the same.
+    this.tasks?.on('error', () => {}).resume();
     this.#child.on('message', message => this.#onMessage(message as WorkerMessage));
     this.#child.on('exit', (code, signal) => this.#onExit(code, signal));
     // A send to a worker that is gone: its exit tells.
@@ -96,6 +113,16 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#child?.stderr ?? null;
   }
 
+  /** Where tasks go and their results come from. */
+  get tasks(): Duplex | undefined {
+    return (this.#child?.stdio as readonly unknown[] | undefined)?.[tasksFd] as Duplex | undefined;
+  }
+
+  /** What its main thread threw before it exited. */
+  get failure(): ErrorReport | undefined {
+    return this.#failure;
+  }
+
   /** What it said of itself last. */
   get heartbeat(): Heartbeat | undefined {
     return this.#heartbeat;
@@ -104,6 +131,16 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   /** Why it asked to be replaced; undefined for one that did not. */
   get retireReason(): string | undefined {
     return this.#retireReason;
+  }
+
+  /** What it exited with; null before, and where a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child?.exitCode ?? null;
+  }
+
+  /** The signal that ended it. */
+  get exitSignal(): NodeJS.Signals | null {
+    return this.#child?.signalCode ?? null;
   }
 
   get bootError(): ErrorReport | undefined {
@@ -140,6 +177,12 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#ending;
   }
 
+  /** Lets this process end while the worker lives: the worker ends with it. */
+  unref(): void {
+    const handles = [this.#child, this.#child?.channel, ...(this.#child?.stdio ?? [])];
+    for (const handle of handles) (handle as { unref?: () => void } | null | undefined)?.unref?.();
+  }
+
   /** A sign of life that is no heartbeat: its main thread waits for us, so its silence is ours. */
   excuse(): void {
     this.#heardAt = this.#now();
@@ -156,6 +199,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#ending ??= { cause: 'drain' };
     this.#setState('draining');
     this.#drainingAt = this.#now();
+    this.#closeTasks();
     this.#signal(this.spec.config.stopSignal);
   }
 
@@ -186,7 +230,9 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         env: launch.env,
         // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
+        // What a pool gives to its threads may be any value that can be cloned.
+        serialization: 'advanced',
       });
       if (child.pid !== undefined) return child;
       child.on('error', error => this.#onSpawnError(error));
@@ -198,7 +244,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   }
 
   async #sendBoot(): Promise<void> {
-    const { mode, config, launch, index, generation } = this.spec;
+    const { mode, config, launch, index, generation, threadOptions = {} } = this.spec;
     let entry: string;
     try {
       // While the child starts, which takes longer.
@@ -210,7 +256,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       return;
     }
     const module = { task: config.task, entry, loader: launch.loader };
-    const boot: MasterMessage = { type: 'boot', mode, config, module, index, generation };
+    const boot: MasterMessage = { type: 'boot', mode, config, module, index, generation, threadOptions };
     // A worker that is gone already shows in its exit.
     if (this.#child?.connected) this.#child.send(boot, () => {});
   }
@@ -230,6 +276,15 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         break;
       case 'boot-failed':
         this.#bootError = message.error;
+        break;
+      case 'draining':
+        this.#closeTasks();
+        break;
+      case 'failed':
+        this.#failure = message.error;
+        break;
+      case 'thread-error':
+        this.emit('threadError', message.error);
         break;
       case 'retire':
         this.#retireReason = message.reason;
@@ -270,6 +325,12 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     });
     this.#setState('exited');
     this.emit('exit', reason);
+  }
+
+  /** Both sides know then that nothing follows what was sent so far. */
+  #closeTasks(): void {
+    this.emit('draining');
+    this.tasks?.end();
   }
 
   /** States only go forward. */

@@ -13,6 +13,7 @@ import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
+import { TaskServer } from './task-server.ts';
 import { Threads } from './threads.ts';
 import { startWatchdog } from './watchdog.ts';
 import { SyncWorker, Worker } from './worker.ts';
@@ -27,6 +28,7 @@ export class Host {
   #logger: Logger;
   #state: HostState = 'starting';
   #threads: Threads | undefined;
+  #server: TaskServer | undefined;
   #requests = 0;
 
   constructor(boot: BootMessage) {
@@ -49,8 +51,12 @@ export class Host {
     if (this.#boot.mode === 'check') return this.#exit(0);
     try {
       if (this.#state === 'ready') await this.#serve(worker);
+      // Also where it ends by itself.
+      this.drain();
+      await this.#server?.drained;
       await worker.stop();
       await this.#threads?.close();
+      await this.#server?.close();
     } catch (error) {
       return this.#crash(error);
     }
@@ -61,6 +67,7 @@ export class Host {
   drain(): void {
     if (this.#state !== 'ready' && this.#state !== 'starting') return;
     this.#state = 'draining';
+    void this.#tell({ type: 'draining' });
     // If the end takes too long, the master can say what it cuts off.
     this.#beat();
     this.#drain.abort();
@@ -81,16 +88,25 @@ export class Host {
     const { config, index, module: source } = this.#boot;
     takeIdentity(config, index);
     // The threads load the module while the main thread does.
-    const threads = new Threads(this.#isCheck ? { ...config, threads: 0 } : config, source, {
-      onError: error => this.#logger.error({ err: error }, 'a thread failed outside of a task'),
-      onBroken: error => this.#crash(error),
-    });
+    const threads = new Threads(
+      this.#isCheck ? { ...config, threads: 0 } : config,
+      source,
+      {
+        onError: error => this.#onThreadError(error),
+        onBroken: error => this.#crash(error),
+        onRecords: bytes => this.#server?.send(bytes),
+        onEnded: count => this.#countRequests(count),
+      },
+      this.#boot.threadOptions,
+    );
     this.#threads = threads;
+    if (!this.#isCheck) this.#server = new TaskServer(threads);
     // After the pool's threads, which the boot waits for, and before the user's code, which may never return.
     startWatchdog();
     // What the main thread says of a module that does not load says most.
     threads.loaded.catch(() => {});
     const module = await loadTaskModule(source);
+    threads.taskNames = [...module.tasks.keys()];
     await threads.loaded;
     const worker = this.#isCheck
       ? new Worker(this.#context(threads))
@@ -125,13 +141,20 @@ export class Host {
       pool: threads,
       signal: this.#drain.signal,
       index: this.#boot.index,
-      countRequest: () => this.#countRequest(),
+      countRequest: () => this.#countRequests(1),
     };
   }
 
-  #countRequest(): void {
-    this.#requests++;
-    if (this.#requests === this.#retireAfter) void this.#tell({ type: 'retire', reason: 'max_requests' });
+  #countRequests(count: number): void {
+    const before = this.#requests;
+    this.#requests += count;
+    const isDue = before < this.#retireAfter && this.#requests >= this.#retireAfter;
+    if (isDue) void this.#tell({ type: 'retire', reason: 'max_requests' });
+  }
+
+  #onThreadError(error: unknown): void {
+    this.#logger.error({ err: error }, 'a thread failed outside of a task');
+    void this.#tell({ type: 'thread-error', error: reportError(error) });
   }
 
   #beat(): void {
@@ -155,8 +178,9 @@ export class Host {
   #crash(error: unknown): void {
     if (this.#state === 'exiting') return;
     if (this.#state === 'starting') return void this.#failBoot(error);
+    this.#state = 'exiting';
     this.#logger.fatal({ err: error }, 'the worker failed');
-    this.#exit(1);
+    void this.#tell({ type: 'failed', error: reportError(error) }).then(() => this.#exit(1));
   }
 
   #exit(code: number): void {

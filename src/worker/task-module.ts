@@ -11,6 +11,15 @@ export type TaskFunction = (payload: unknown, context: TaskContext) => unknown;
 export interface TaskContext {
   /** Id of the thread that runs it, as `worker_threads.threadId`. */
   readonly threadId: number;
+  /** Name that it was called by. */
+  readonly name: string;
+  /** 1; one more each time that it is run again because the process or thread was lost that ran it (`retries`). */
+  readonly attempt: number;
+  /**
+   * Aborted when nobody waits for the task any more, or it is over its time; after `abort_grace` its thread is ended. A
+   * task that never awaits sees it too, where it asks `context.signal.aborted` now and then.
+   */
+  readonly signal: AbortSignal;
 }
 
 export interface TaskModule {

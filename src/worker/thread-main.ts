@@ -1,43 +1,207 @@
-/** What runs in each thread of the pool: loads the task module once, then runs one task after another. */
+/** What runs in each thread of the pool: loads the task module once, then runs the tasks that it is given. */
 
-import { parentPort, threadId, workerData } from 'node:worker_threads';
+import { getEnvironmentData, MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import type { ModuleSource } from '../channel/control.ts';
 import { encodeThrown } from '../channel/error-value.ts';
-import { loadTaskModule, type TaskContext, type TaskModule } from './task-module.ts';
-import type { ThreadCall, ThreadMessage, ThreadReply } from './thread-protocol.ts';
+import { unwrapMoved } from '../channel/moved.ts';
+import { Status } from '../channel/records.ts';
+import { type EncodedTask, payloadOf, type TaskCall, TaskReader } from '../channel/tasks.ts';
+import { readValue } from '../channel/values.ts';
+import { BatchOutput } from './batch-output.ts';
+import { clock, LaneMemory } from './lane-memory.ts';
+import { RunningTask } from './running-task.ts';
+import { loadTaskModule, type TaskFunction, type TaskModule } from './task-module.ts';
+import {
+  type Batch,
+  type HostMessage,
+  type LocalCall,
+  type LocalReply,
+  setupKey,
+  type ThreadSetup,
+} from './thread-protocol.ts';
 
-const context: TaskContext = { threadId };
+const setup = getEnvironmentData(setupKey) as unknown as ThreadSetup;
+const lanes = setup.lanes.map(shared => new LaneMemory(shared));
+/** Tasks that wait for something, by id. The others hear nothing before they end. */
+const waiting = new Map<number, RunningTask>();
+/** By path, what `filename` has named. */
+const otherModules = new Map<string, Promise<TaskModule>>();
+const host = new MessageChannel();
 
-function tell(message: ThreadMessage): void {
-  parentPort?.postMessage(message);
-}
+let loaded: TaskModule | undefined;
+
+/** Piscina awaits its handler before it gives the thread a task, so the module is loaded before the first. */
+export default load().then(module => {
+  loaded = module;
+  return (work: Batch | LocalCall) => ('tasks' in work ? runBatch(work) : runLocal(work));
+});
 
 async function load(): Promise<TaskModule | undefined> {
   try {
-    const module = await loadTaskModule(workerData as ModuleSource);
-    tell({ type: 'loaded', tasks: [...module.tasks.keys()] });
+    const module = await loadTaskModule(setup.source);
+    host.port1.on('message', onHostMessage);
+    // It must not keep a thread alive that Piscina lets go.
+    host.port1.unref();
+    parentPort?.postMessage({ type: 'loaded', threadId, port: host.port2 }, [host.port2]);
     return module;
   } catch (error) {
     // Thrown, it would make Piscina import everything a second time, and hide where it came from.
     const { reportError } = await import('./error-report.ts');
-    tell({ type: 'load-failed', error: reportError(error) });
+    parentPort?.postMessage({ type: 'load-failed', error: reportError(error) });
     return undefined;
   }
 }
 
-/** Piscina awaits its handler before it lets the thread sleep, so the module is loaded before the first task. */
-export default load().then(module => async ({ id, name, payload }: ThreadCall): Promise<ThreadReply> => {
-  tell({ type: 'begun', id, threadId });
+/** Returns how many messages with records it has sent. */
+async function runBatch({ lane, tasks }: Batch): Promise<number> {
+  const memory = lanes[lane] as LaneMemory;
+  memory.enter(threadId);
+  const reader = new TaskReader(Buffer.from(tasks.buffer, tasks.byteOffset, tasks.byteLength));
+  let now = clock();
+  const output = new BatchOutput(lane, memory, now);
+  for (let place = 0, task = reader.next(); task && memory.begin(place, now); place++, task = reader.next()) {
+    output.tellIfDue(now);
+    const begun = now;
+    const running = new RunningTask(task.call, memory, place);
+    const isStream = task.call.kind === 'stream';
+    try {
+      const run = functionOf(task.call) ?? (await loadFunction(task.call));
+      let result = isStream ? sendItems(task, running, run, output) : run(payloadOf(task), running);
+      if (isPromise(result)) result = await whileWaiting(task.id, running, result);
+      now = clock();
+      if (isStream) output.addInOrder(task.id, Status.done, now - begun, result);
+      else output.add(task.id, Status.done, now - begun, result);
+    } catch (error) {
+      now = clock();
+      const [status, value] =
+        error instanceof NoSuchTask
+          ? ([Status.unknown, error.names] as const)
+          : ([Status.thrown, encodeThrown(error)] as const);
+      if (isStream) output.addInOrder(task.id, status, now - begun, value);
+      else output.add(task.id, status, now - begun, value);
+    }
+    memory.end();
+  }
+  return output.messages;
+}
+
+async function runLocal({ lane, id, call, payload }: LocalCall): Promise<LocalReply> {
+  const memory = lanes[lane] as LaneMemory;
+  memory.enter(threadId);
+  memory.begin(0, clock());
+  const reply = await replyTo(id, call, payload, new RunningTask(call, memory));
+  memory.end();
+  return reply;
+}
+
+async function replyTo(
+  id: number,
+  call: TaskCall,
+  payload: unknown,
+  running: RunningTask,
+): Promise<LocalReply> {
   try {
-    const task = module?.tasks.get(name);
-    if (!task) throw new Error(`the task module has no task ${name} any more`);
-    const result = await task(payload, context);
+    const run = functionOf(call) ?? (await loadFunction(call));
+    let result = run(payload, running);
+    if (isPromise(result)) result = await whileWaiting(id, running, result);
+    result = unwrapMoved(result);
     assertCloneable(result);
     return { result };
   } catch (error) {
     return { thrown: encodeThrown(error) };
   }
-});
+}
+
+/** The task can be reached by messages from the host meanwhile. */
+async function whileWaiting(
+  id: number,
+  running: RunningTask,
+  result: PromiseLike<unknown>,
+): Promise<unknown> {
+  waiting.set(id, running);
+  try {
+    return await result;
+  } finally {
+    waiting.delete(id);
+  }
+}
+
+/** Runs a generator as far as its reader takes items; what it returns is nobody's. */
+async function sendItems(
+  task: EncodedTask,
+  running: RunningTask,
+  run: TaskFunction,
+  output: BatchOutput,
+): Promise<void> {
+  const items = await run(payloadOf(task), running);
+  if (!isIterable(items)) throw new TypeError(`task ${task.call.name} is no generator: call it with run()`);
+  for await (const item of items) {
+    await running.takeCredit();
+    // Ends the generator as well: its `finally` blocks run.
+    if (running.isAborted) break;
+    output.addItem(task.id, item);
+  }
+}
+
+/** Undefined for one that a first call has to load. */
+function functionOf(call: TaskCall): TaskFunction | undefined {
+  return call.module ? undefined : loaded?.tasks.get(call.name);
+}
+
+async function loadFunction({ name, module: source }: TaskCall): Promise<TaskFunction> {
+  const module = source ? await loadOther(source) : loaded;
+  const run = module?.tasks.get(name);
+  if (!run) throw new NoSuchTask([...(module?.tasks.keys() ?? [])]);
+  return run;
+}
+
+function loadOther(source: ModuleSource): Promise<TaskModule> {
+  const known = otherModules.get(source.entry);
+  if (known) return known;
+  const module = loadTaskModule(source);
+  otherModules.set(source.entry, module);
+  // A later call may find it mended.
+  module.catch(() => otherModules.delete(source.entry));
+  return module;
+}
+
+class NoSuchTask extends Error {
+  readonly names: readonly string[];
+
+  constructor(names: readonly string[]) {
+    super();
+    this.names = names;
+  }
+}
+
+async function onHostMessage(message: HostMessage): Promise<void> {
+  switch (message.type) {
+    case 'abort':
+      waiting.get(message.id)?.abort(message.reason);
+      break;
+    case 'credit':
+      waiting.get(message.id)?.addCredit(message.items);
+      break;
+    case 'broadcast': {
+      const { id, call, payload } = message;
+      const reply = await replyTo(id, call, readValue(Buffer.from(payload)), new RunningTask(call));
+      parentPort?.postMessage({ type: 'broadcast', id, threadId, reply });
+      break;
+    }
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
+function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
+  return (
+    typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
+  );
+}
 
 /** Here it fails its own task; in Piscina's hands it would end the thread, and tell the caller nothing on Node 20. */
 function assertCloneable(result: unknown): void {

@@ -1,18 +1,59 @@
 /** What a thread of the pool and its host tell each other, beside Piscina's own messages. */
 
-import type { ErrorReport } from '../channel/control.ts';
+import type { MessagePort } from 'node:worker_threads';
+import type { ErrorReport, ModuleSource } from '../channel/control.ts';
 import type { Thrown } from '../channel/error-value.ts';
+import type { TaskCall } from '../channel/tasks.ts';
 
-/** One task on its way to a thread. */
-export interface ThreadCall {
+/** What every thread finds in its environment data under `setupKey`; `workerData` is the user's. */
+export interface ThreadSetup {
+  readonly source: ModuleSource;
+  /** By number of the lane. */
+  readonly lanes: readonly SharedArrayBuffer[];
+}
+
+export const setupKey = 'processhandler.threads';
+
+/** Tasks of the channel: they come and go encoded, and the thread answers with the number of its `records` messages. */
+export interface Batch {
+  readonly lane: number;
+  readonly tasks: Uint8Array;
+}
+
+/** One call from within the process: its values travel as messages between threads do. */
+export interface LocalCall {
+  readonly lane: number;
   readonly id: number;
-  readonly name: string;
+  readonly call: TaskCall;
   readonly payload: unknown;
 }
 
-export type ThreadReply = { readonly result: unknown } | { readonly thrown: Thrown };
+export type LocalReply = { readonly result: unknown } | { readonly thrown: Thrown };
 
 export type ThreadMessage =
-  | { readonly type: 'loaded'; readonly tasks: readonly string[] }
+  | { readonly type: 'loaded'; readonly threadId: number; readonly port: MessagePort }
   | { readonly type: 'load-failed'; readonly error: ErrorReport }
-  | { readonly type: 'begun'; readonly id: number; readonly threadId: number };
+  /** Records that cannot wait for the end of the batch, or find no room in the memory of the lane. */
+  | { readonly type: 'records'; readonly lane: number; readonly bytes: Uint8Array }
+  /** There are results to be fetched from the memory of the lane. */
+  | { readonly type: 'results'; readonly lane: number }
+  | {
+      readonly type: 'broadcast';
+      readonly id: number;
+      readonly threadId: number;
+      readonly reply: LocalReply;
+    };
+
+/** What the host says on the port of one thread. */
+export type HostMessage =
+  | { readonly type: 'abort'; readonly id: number; readonly reason: AbortReason }
+  | { readonly type: 'credit'; readonly id: number; readonly items: number }
+  | {
+      readonly type: 'broadcast';
+      readonly id: number;
+      readonly call: TaskCall;
+      readonly payload: Uint8Array;
+    };
+
+/** Why a running task is to end: nobody waits for it any more, or it is over its time. */
+export type AbortReason = 'cancelled' | 'timed out';

@@ -1,108 +1,112 @@
-/** The thread pool of a worker process: Piscina, with time-outs, causes and sight of what runs. */
+/** What a worker process runs on its threads: tasks of the channel, and calls of its own Worker. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { Piscina } from 'piscina';
-import type { ErrorReport, ModuleSource, RunningTask } from '../channel/control.ts';
-import { decodeThrown } from '../channel/error-value.ts';
+import { ByteWriter } from '../channel/bytes.ts';
+import type { ModuleSource, RunningTask, ThreadOptions } from '../channel/control.ts';
+import { decodeThrown, encodeThrown } from '../channel/error-value.ts';
+import { unwrapMoved } from '../channel/moved.ts';
+import { Status, writeRecord } from '../channel/records.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
   NoThreadsError,
   QueueFullError,
-  QueueTimeoutError,
-  TaskTimeoutError,
+  TaskAbortError,
   ThreadExitError,
-  ThreadLoadError,
+  type ThreadLoadError,
   UnknownTaskError,
 } from '../errors.ts';
-import { withResolvers } from '../promise.ts';
-import { reportError } from './error-report.ts';
-import type { ThreadCall, ThreadMessage, ThreadReply } from './thread-protocol.ts';
+import { Broadcasts } from './broadcasts.ts';
+import { Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
+import { LocalRun } from './local-run.ts';
+import { explainThreadEnd } from './thread-end.ts';
+import type { ThreadMessage } from './thread-protocol.ts';
+import { ThreadSet, type ThreadSetConfig } from './thread-set.ts';
+import { type ChannelTask, isLocal, type ThreadTask } from './thread-task.ts';
 import type { RunOptions, TaskPool } from './worker.ts';
 
-const threadMain = fileURLToPath(import.meta.resolve('./thread-main.js'));
-const mebibyte = 2 ** 20;
-
-export type ThreadsConfig = Pick<
-  SectionConfig,
-  'threads' | 'maxThreadMemory' | 'maxQueue' | 'taskTimeout' | 'queueTimeout'
->;
+export type ThreadsConfig = ThreadSetConfig &
+  Pick<SectionConfig, 'abortGrace' | 'maxQueue' | 'taskTimeout' | 'queueTimeout'>;
 
 export interface ThreadsEvents {
   /** What a thread threw outside of any task. */
   readonly onError: (error: unknown) => void;
-  /** A thread could not be replaced: from now on the pool has fewer. */
+  /** A thread could not be replaced: from now on there are fewer. */
   readonly onBroken: (error: ThreadLoadError) => void;
+  /** Records of tasks that came through `submit()`. */
+  readonly onRecords: (bytes: Uint8Array) => void;
+  /** Tasks that came through `submit()` are over. */
+  readonly onEnded: (count: number) => void;
 }
 
 export class Threads implements TaskPool {
   readonly #config: ThreadsConfig;
-  readonly #piscina: Piscina | undefined;
-  readonly #calls = new Map<number, Call>();
+  readonly #events: ThreadsEvents;
+  /** Undefined with `threads = 0`. */
+  readonly #set: ThreadSet | undefined;
+  readonly #lanes: Lanes;
+  readonly #lanesByNumber: readonly Lane[];
+  readonly #broadcasts: Broadcasts;
+  readonly #scratch = new ByteWriter();
+  readonly #whenIdle = new Set<() => void>();
   #taskNames: readonly string[] = [];
-  /** Resolves when every thread has loaded the task module; rejects with a `ThreadLoadError`. */
-  readonly loaded: Promise<void>;
-  #nextId = 1;
-  #closing = false;
+  /** Tasks that are not over. */
+  #active = 0;
+  #nextLocalId = -1;
 
-  /** Starts all threads. */
-  constructor(config: ThreadsConfig, source: ModuleSource, events: ThreadsEvents) {
+  /** Starts the threads. */
+  constructor(
+    config: ThreadsConfig,
+    source: ModuleSource,
+    events: ThreadsEvents,
+    options: ThreadOptions = {},
+  ) {
     this.#config = config;
-    const { promise, resolve, reject } = withResolvers<void>();
-    this.loaded = promise;
-    if (config.threads === 0) {
-      resolve();
-      return;
-    }
-
-    const piscina = new Piscina({
-      filename: threadMain,
-      minThreads: config.threads,
-      maxThreads: config.threads,
-      workerData: source,
-      ...(config.maxThreadMemory > 0 && {
-        resourceLimits: {
-          maxOldGenerationSizeMb: Math.max(1, Math.floor(config.maxThreadMemory / mebibyte)),
-        },
-      }),
+    this.#events = events;
+    const count = config.threads * config.concurrentTasksPerWorker;
+    this.#lanesByNumber = Array.from({ length: count }, (_, number) => this.#createLane(number));
+    this.#lanes = new Lanes(this.#lanesByNumber, config.abortGrace, {
+      onTimedOut: task => this.#onTimedOut(task),
+      onAbort: ({ id }, reason, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason }),
+      onCancelled: task => this.#onCancelled(task),
+      onReturned: tasks => this.#onReturned(tasks),
     });
-    this.#piscina = piscina;
-    let toLoad = config.threads;
-    const failLoad = (report: ErrorReport) => {
-      if (toLoad > 0) reject(new ThreadLoadError(report));
-      else events.onBroken(new ThreadLoadError(report));
-    };
-    piscina.on('error', error => (toLoad > 0 ? failLoad(reportThreadEnd(error)) : events.onError(error)));
-    // A thread that exits says nothing; one that failed has the word first. Piscina starts no other thread in the
-    // place of one that ended before it was ready, and would wait for ever once all have.
-    piscina.on('workerDestroy', () =>
-      setImmediate(() => {
-        const isMissing = toLoad > 0 || piscina.threads.length < config.threads;
-        if (isMissing && !this.#closing) failLoad(reportThreadEnd(undefined));
-      }),
+    this.#broadcasts = new Broadcasts({
+      onDone: (task, results) => this.#conclude(task, Status.done, results),
+      onFailed: (task, error) => this.#conclude(task, Status.thrown, encodeThrown(error)),
+      onOverdue: threadId => this.#set?.terminate(threadId),
+    });
+    if (config.threads === 0) return;
+    const setup = { source, lanes: this.#lanesByNumber.map(({ shared }) => shared) };
+    this.#set = new ThreadSet(
+      config,
+      setup,
+      {
+        onError: events.onError,
+        onBroken: events.onBroken,
+        onMessage: message => this.#onMessage(message),
+        onThreadEnd: threadId => this.#broadcasts.threadEnded(threadId),
+      },
+      options,
     );
-    piscina.on('message', (message: ThreadMessage) => {
-      switch (message.type) {
-        case 'begun':
-          this.#calls.get(message.id)?.begin(message.threadId);
-          break;
-        case 'loaded':
-          this.#taskNames = message.tasks;
-          if (--toLoad === 0) resolve();
-          break;
-        case 'load-failed':
-          failLoad(message.error);
-          break;
-      }
-    });
+  }
+
+  /** Resolves when every thread has loaded the task module; rejects with a `ThreadLoadError`. */
+  get loaded(): Promise<void> {
+    return this.#set?.loaded ?? Promise.resolve();
+  }
+
+  /** The names that `run()` takes: those of the task module, once it is loaded. */
+  set taskNames(names: readonly string[]) {
+    this.#taskNames = names;
   }
 
   get running(): readonly RunningTask[] {
-    return [...this.#calls.values()].flatMap(call => call.running ?? []);
+    return this.#lanes.running;
   }
 
   get queued(): number {
-    return this.#piscina?.queueSize ?? 0;
+    return this.#lanes.queued;
   }
 
   async run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
@@ -114,124 +118,152 @@ export class Threads implements TaskPool {
     const { name = 'default', signal, timeout = this.#config.taskTimeout } = options;
     if (!(timeout >= 0)) throw new RangeError(`timeout must be a number of milliseconds, not ${timeout}`);
     const { maxQueue, queueTimeout } = this.#config;
-    if (!this.#piscina) throw new NoThreadsError();
+    if (!this.#set) throw new NoThreadsError();
     if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
     if (maxQueue > 0 && this.queued >= maxQueue) throw new QueueFullError(maxQueue);
+    if (signal?.aborted) throw new TaskAbortError(name, signal.reason);
 
-    const call = new Call(name, { timeout, queueTimeout, signal });
-    const id = this.#nextId++;
-    this.#calls.set(id, call);
-    const message: ThreadCall = { id, name, payload };
-    try {
-      const reply: ThreadReply = await this.#piscina.run(message, { signal: call.signal });
-      if ('thrown' in reply) throw decodeThrown(reply.thrown);
-      return reply.result as Result;
-    } catch (error) {
-      throw call.explain(error);
-    } finally {
-      this.#calls.delete(id);
-      call.end();
+    const call = { name, kind: 'run', timeout, attempt: 1 } as const;
+    const task = new LocalRun(this.#nextLocalId--, call, unwrapMoved(payload), {
+      signal,
+      queueTimeout,
+      onAbort: id => this.#lanes.cancel(id),
+      takeBack: id => this.#takeBackLocal(id),
+    });
+    this.#active++;
+    this.#lanes.submit([task]);
+    const reply = await task.outcome;
+    // Here, where the caller's frames are in the stack.
+    if ('thrown' in reply) throw decodeThrown(reply.thrown);
+    return reply.result as Result;
+  }
+
+  /** Runs tasks of the channel; what becomes of each comes as records. */
+  submit(tasks: readonly ChannelTask[]): void {
+    this.#active += tasks.length;
+    if (!this.#set) {
+      for (const task of tasks) this.#conclude(task, Status.noThreads, undefined);
+      return;
     }
+    const broadcasts = tasks.filter(({ call }) => call.kind === 'broadcast');
+    for (const task of broadcasts) this.#broadcasts.start(task, this.#set.ports);
+    this.#lanes.submit(
+      broadcasts.length === 0 ? tasks : tasks.filter(({ call }) => call.kind !== 'broadcast'),
+    );
+  }
+
+  /** Nobody waits for the task of the channel any more. */
+  cancel(id: number): void {
+    const broadcast = this.#broadcasts.takeOut(id);
+    if (broadcast) this.#conclude(broadcast, Status.ended, undefined);
+    else this.#lanes.cancel(id);
+  }
+
+  /** Gives the task of the channel back if it has not begun. */
+  recall(id: number): void {
+    const task = this.#lanes.recall(id);
+    if (task && !isLocal(task)) this.#conclude(task, Status.returned, undefined);
+  }
+
+  /** The reader of a stream takes that many more items. */
+  credit(id: number, items: number): void {
+    const threadId = this.#lanes.threadOf(id);
+    if (threadId !== undefined) this.#set?.post(threadId, { type: 'credit', id, items });
   }
 
   /** Resolves when what was begun and what waits has ended. */
   async close(): Promise<void> {
-    // Piscina's own close() ends threads that still have work.
-    while (this.#calls.size > 0) {
-      await Promise.all([...this.#calls.values()].map(({ ended }) => ended.promise));
+    while (this.#active > 0) {
+      await new Promise<void>(resolve => this.#whenIdle.add(resolve));
       // Who waited for the last result may ask for more.
       await nextTurn();
     }
-    this.#closing = true;
-    await this.#piscina?.destroy();
-  }
-}
-
-/** One call of `run()`: its clocks, and why it was given up. */
-class Call {
-  readonly ended = withResolvers<void>();
-  readonly #name: string;
-  readonly #timeout: number;
-  readonly #controller = new AbortController();
-  readonly #userSignal: AbortSignal | undefined;
-  #begun: { at: number; threadId: number } | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #isOver = false;
-  #limit: TaskTimeoutError | QueueTimeoutError | undefined;
-
-  constructor(
-    name: string,
-    limits: { timeout: number; queueTimeout: number; signal: AbortSignal | undefined },
-  ) {
-    this.#name = name;
-    this.#timeout = limits.timeout;
-    this.#userSignal = limits.signal;
-    if (limits.signal?.aborted) this.#onUserAbort();
-    limits.signal?.addEventListener('abort', this.#onUserAbort, { once: true });
-    this.#setTimer(limits.queueTimeout, () => new QueueTimeoutError(name, limits.queueTimeout));
+    await this.#set?.close();
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  #createLane(number: number): Lane {
+    return new Lane(number, () => this.#set as ThreadSet, {
+      onRecords: bytes => this.#events.onRecords(bytes),
+      onEnded: tasks => this.#onEnded(tasks),
+      onLost: (task, error) => this.#onLost(task, error),
+      onUnbegun: tasks => this.#lanes.resubmit(tasks),
+      onIdle: () => this.#lanes.pump(),
+    });
   }
 
-  get running(): RunningTask | undefined {
-    if (!this.#begun) return undefined;
-    const { at, threadId } = this.#begun;
-    return { name: this.#name, threadId, age: Math.round(performance.now() - at) };
-  }
-
-  begin(threadId: number): void {
-    this.#begun = { at: performance.now(), threadId };
-    this.#setTimer(this.#timeout, () => new TaskTimeoutError(this.#name, this.#timeout));
-  }
-
-  end(): void {
-    this.#isOver = true;
-    clearTimeout(this.#timer);
-    this.#userSignal?.removeEventListener('abort', this.#onUserAbort);
-    this.ended.resolve();
-  }
-
-  /** Turns what Piscina says of an ended thread into what happened. */
-  explain(error: unknown): unknown {
-    if (this.#limit) return this.#limit;
-    if (!(error instanceof Error)) return error;
-    if (isOutOfMemory(error)) {
-      return new ThreadExitError(this.#name, outOfMemory);
+  #onMessage(message: ThreadMessage): void {
+    switch (message.type) {
+      case 'records':
+        this.#lanesByNumber[message.lane]?.receive(message.bytes);
+        break;
+      case 'results':
+        this.#lanesByNumber[message.lane]?.fetch();
+        break;
+      case 'broadcast':
+        this.#broadcasts.answered(message.id, message.threadId, message.reply);
+        break;
     }
-    const exitCode = /^worker exited with code: (\d+)$/.exec(error.message)?.[1];
-    return exitCode ? new ThreadExitError(this.#name, `it exited with code ${exitCode}`) : error;
   }
 
-  #onUserAbort = (): void => this.#controller.abort(this.#userSignal?.reason);
-
-  #setTimer(limit: number, reason: () => TaskTimeoutError | QueueTimeoutError): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (limit === 0) return;
-    const timer = setTimeout(async () => {
-      // Timers run before messages: what a busy main thread has not read yet may say that the task has begun, or ended.
-      await nextTurn();
-      await nextTurn();
-      if (this.#timer !== timer || this.#isOver) return;
-      this.#limit = reason();
-      this.#controller.abort(this.#limit);
-    }, limit);
-    this.#timer = timer;
+  #takeBackLocal(id: number): boolean {
+    const task = this.#lanes.recall(id);
+    if (task) this.#ended(1);
+    return task !== undefined;
   }
-}
 
-const outOfMemory = 'out of memory (max_thread_memory, or what Node chose where that is 0)';
+  #onEnded(tasks: readonly ThreadTask[]): void {
+    for (const task of tasks) this.#lanes.forget(task);
+    this.#ended(tasks.length);
+    // A batch holds one kind of them.
+    if (!isLocal(tasks[0] as ThreadTask)) this.#events.onEnded(tasks.length);
+  }
 
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-}
+  #onTimedOut(task: ThreadTask): void {
+    if (isLocal(task)) task.expire();
+    else this.#record(task.id, Status.timedOut, task.call.timeout);
+  }
 
-/** For a thread that ended before it had loaded the task module. */
-function reportThreadEnd(error: unknown): ErrorReport {
-  if (error !== undefined && !isOutOfMemory(error)) return reportError(error);
-  const reason = error === undefined ? 'it exited' : outOfMemory;
-  const text = `a thread ended while it loaded the task module: ${reason}`;
-  return { message: text, details: text };
+  #onCancelled(task: ThreadTask): void {
+    if (isLocal(task)) this.#ended(1);
+    else this.#conclude(task, Status.ended, undefined);
+  }
+
+  #onLost(task: ThreadTask, error: unknown): void {
+    const wasAsked = this.#lanes.isEnding(task);
+    this.#lanes.forget(task);
+    const reason = explainThreadEnd(error);
+    if (wasAsked) {
+      this.#onCancelled(task);
+    } else if (isLocal(task)) {
+      task.fail(reason === undefined ? error : new ThreadExitError(task.call.name, reason));
+      this.#ended(1);
+    } else if (reason === undefined) {
+      this.#conclude(task, Status.thrown, encodeThrown(error));
+    } else {
+      this.#conclude(task, Status.threadLost, reason);
+    }
+  }
+
+  #onReturned(tasks: readonly ThreadTask[]): void {
+    for (const task of tasks) if (!isLocal(task)) this.#conclude(task, Status.returned, undefined);
+  }
+
+  /** The last word about a task of the channel that is not its thread's. */
+  #conclude(task: ChannelTask, status: Status, value: unknown): void {
+    this.#record(task.id, status, value);
+    this.#ended(1);
+    if (status !== Status.returned) this.#events.onEnded(1);
+  }
+
+  #record(id: number, status: Status, value: unknown): void {
+    writeRecord(this.#scratch, id, status, 0, value);
+    this.#events.onRecords(this.#scratch.take());
+  }
+
+  #ended(count: number): void {
+    this.#active -= count;
+    if (this.#active > 0) return;
+    for (const resolve of this.#whenIdle) resolve();
+    this.#whenIdle.clear();
+  }
 }

@@ -28,7 +28,10 @@ test('S44 a task that is ended by task_timeout never touches the one on another 
   await until('the nap has begun', () => threads.running.length === 1);
   const [{ threadId } = { threadId: 0 }] = threads.running;
   await assert.rejects(threads.run(0, { name: 'loop', timeout: 100 }), TaskTimeoutError);
-  assert.equal(threads.running.length, 1, 'the nap goes on');
+  assert.ok(
+    threads.running.some(task => task.name === 'nap'),
+    'the nap goes on',
+  );
   assert.equal(await nap, threadId);
 });
 

@@ -1,0 +1,90 @@
+/** Where the results of a batch go: into the memory of its lane, and by message what finds no room or cannot wait. */
+
+import { parentPort } from 'node:worker_threads';
+import { ByteWriter } from '../channel/bytes.ts';
+import { encodeThrown } from '../channel/error-value.ts';
+import { unwrapMoved } from '../channel/moved.ts';
+import { Status, writeRecord } from '../channel/records.ts';
+import type { LaneMemory } from './lane-memory.ts';
+import type { ThreadMessage } from './thread-protocol.ts';
+
+/** How long results may stand in the memory of a lane before the host is told of them, ms. */
+const longestStay = 0.25;
+/** Larger results are handed over instead of copied. */
+const handOver = 16 * 1024;
+const scratch = new ByteWriter();
+
+export class BatchOutput {
+  readonly #lane: number;
+  readonly #memory: LaneMemory;
+  #messages = 0;
+  #toldAt: number;
+  #isTold = true;
+
+  constructor(lane: number, memory: LaneMemory, now: number) {
+    this.#lane = lane;
+    this.#memory = memory;
+    this.#toldAt = now;
+  }
+
+  /** How many messages with records were sent. */
+  get messages(): number {
+    return this.#messages;
+  }
+
+  /** A result that cannot be cloned fails its own task. */
+  add(id: number, status: Status, runTime: number, value: unknown): void {
+    this.#encode(id, status, runTime, value);
+    const bytes = scratch.written;
+    this.#isTold = false;
+    if (bytes.length > handOver || !this.#memory.write(bytes)) this.#send();
+  }
+
+  /** In the order of the calls, as the items of a stream and its end have to arrive. */
+  addInOrder(id: number, status: Status, runTime: number, value: unknown): void {
+    this.#encode(id, status, runTime, value);
+    this.#send();
+  }
+
+  /** Throws a `DataCloneError`. */
+  addItem(id: number, item: unknown): void {
+    scratch.truncate(0);
+    writeRecord(scratch, id, Status.item, 0, unwrapMoved(item));
+    this.#send();
+  }
+
+  /** Between two tasks: the host is told when the next one would make results wait for too long. */
+  tellIfDue(now: number): void {
+    if (this.#isTold || now - this.#toldAt < longestStay) return;
+    this.#isTold = true;
+    this.#toldAt = now;
+    tell({ type: 'results', lane: this.#lane });
+  }
+
+  #encode(id: number, status: Status, runTime: number, value: unknown): void {
+    scratch.truncate(0);
+    try {
+      writeRecord(scratch, id, status, runTime, unwrapMoved(value));
+    } catch (error) {
+      const reason = isGenerator(value)
+        ? new TypeError('the task is a generator: call it with stream()')
+        : error;
+      writeRecord(scratch, id, Status.thrown, runTime, encodeThrown(reason));
+    }
+  }
+
+  #send(): void {
+    this.#messages++;
+    const bytes = scratch.take();
+    tell({ type: 'records', lane: this.#lane, bytes }, [bytes.buffer as ArrayBuffer]);
+  }
+}
+
+function tell(message: ThreadMessage, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
+
+function isGenerator(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('next' in value)) return false;
+  return Symbol.asyncIterator in value || Symbol.iterator in value;
+}

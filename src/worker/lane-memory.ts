@@ -1,0 +1,114 @@
+/**
+ * Memory that the main thread of a worker process shares with the thread that runs a batch of tasks. It says which
+ * tasks have begun and which have ended, and holds their results: none is lost or held back when a later task of the
+ * batch takes long, or is ended together with its thread.
+ */
+
+const Field = {
+  /** Tasks that the thread has begun, and more where the rest was taken from it. */
+  begun: 0,
+  /** Tasks that have ended. */
+  ended: 1,
+  /** Bytes of results. */
+  written: 2,
+  threadId: 3,
+  /** 1 + the place in the batch of the task that is to end; 0: none. */
+  aborted: 4,
+} as const;
+
+const headLength = 64;
+/** Where the time stands at which the running task began. */
+const clockOffset = 32;
+const resultsLength = 64 * 1024;
+/** More than any batch has. */
+const taken = 2 ** 30;
+
+/** Milliseconds that mean the same in all threads of a process. */
+export const clock: () => number = (() => {
+  const offset = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+  return () => performance.now() + offset;
+})();
+
+export class LaneMemory {
+  readonly shared: SharedArrayBuffer;
+  readonly #fields: Int32Array;
+  readonly #clock: Float64Array;
+  readonly #results: Uint8Array;
+
+  constructor(shared = new SharedArrayBuffer(headLength + resultsLength)) {
+    this.shared = shared;
+    this.#fields = new Int32Array(shared, 0, headLength / 4);
+    this.#clock = new Float64Array(shared, clockOffset, 1);
+    this.#results = new Uint8Array(shared, headLength);
+  }
+
+  /** The host's, before a batch and while no thread knows of it. */
+  reset(): void {
+    this.#fields.fill(0);
+  }
+
+  get begun(): number {
+    return Atomics.load(this.#fields, Field.begun);
+  }
+
+  get ended(): number {
+    return Atomics.load(this.#fields, Field.ended);
+  }
+
+  get threadId(): number {
+    return Atomics.load(this.#fields, Field.threadId);
+  }
+
+  /** When the task began that runs now, by `clock()`. */
+  get startedAt(): number {
+    return this.#clock[0] as number;
+  }
+
+  /** The host's: lets the thread begin no further task, and returns how many it has begun. */
+  takeRest(): number {
+    return Atomics.exchange(this.#fields, Field.begun, taken);
+  }
+
+  /** The host's: tells a task that looks, even one that never lets its event loop turn. */
+  abort(place: number): void {
+    Atomics.store(this.#fields, Field.aborted, place + 1);
+  }
+
+  /** The host's: a copy of the results from byte `from` on. */
+  results(from: number): Buffer {
+    const length = Atomics.load(this.#fields, Field.written) - from;
+    return length > 0 ? Buffer.from(this.#results.subarray(from, from + length)) : empty;
+  }
+
+  /** The thread's: begins the next task at `now`; false where there is none with this place any more. */
+  begin(place: number, now: number): boolean {
+    // The time first: a host that sees the task sees when it began.
+    this.#clock[0] = now;
+    return Atomics.add(this.#fields, Field.begun, 1) === place;
+  }
+
+  /** The thread's: where it says who it is. */
+  enter(threadId: number): void {
+    Atomics.store(this.#fields, Field.threadId, threadId);
+  }
+
+  isAborted(place: number): boolean {
+    return Atomics.load(this.#fields, Field.aborted) === place + 1;
+  }
+
+  /** The thread's: adds results; false where there is no room for them. */
+  write(bytes: Uint8Array): boolean {
+    const start = this.#fields[Field.written] as number;
+    if (start + bytes.length > resultsLength) return false;
+    this.#results.set(bytes, start);
+    Atomics.store(this.#fields, Field.written, start + bytes.length);
+    return true;
+  }
+
+  /** The thread's: the task that it has begun last is over, and its result out. */
+  end(): void {
+    Atomics.add(this.#fields, Field.ended, 1);
+  }
+}
+
+const empty = Buffer.alloc(0);

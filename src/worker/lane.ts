@@ -1,0 +1,189 @@
+/** One of the places in which a worker process runs tasks: one batch at a time, on whichever thread Piscina gives it. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ByteWriter } from '../channel/bytes.ts';
+import { TaskWriter } from '../channel/tasks.ts';
+import { clock, LaneMemory } from './lane-memory.ts';
+import type { Batch, LocalCall, LocalReply } from './thread-protocol.ts';
+import type { ThreadSet } from './thread-set.ts';
+import { type ChannelTask, isLocal, type LocalTask, type ThreadTask } from './thread-task.ts';
+
+export interface LaneEvents {
+  /** Records of tasks of the channel, from the thread. */
+  readonly onRecords: (bytes: Uint8Array) => void;
+  /** These tasks are over, and their results are out. */
+  readonly onEnded: (tasks: readonly ThreadTask[]) => void;
+  /** The thread ended because of `error` while it ran the task. */
+  readonly onLost: (task: ThreadTask, error: unknown) => void;
+  /** The thread ended before it had begun these. */
+  readonly onUnbegun: (tasks: readonly ThreadTask[]) => void;
+  /** It can take the next batch. */
+  readonly onIdle: () => void;
+}
+
+/** A payload beyond that is handed over to the thread instead of copied. */
+const handOver = 64 * 1024;
+const scratch = new ByteWriter();
+
+export class Lane {
+  readonly #number: number;
+  readonly #memory = new LaneMemory();
+  readonly #set: () => ThreadSet;
+  readonly #events: LaneEvents;
+  #tasks: readonly ThreadTask[] = [];
+  #isBusy = false;
+  #startedAt = 0;
+  /** How many tasks were reported as ended, and how many bytes of results were fetched. */
+  #reported = 0;
+  #fetched = 0;
+  /** Messages with records that have come. */
+  #messages = 0;
+  /** Called when there are that many; the batch is over then. */
+  #awaited: { readonly messages: number; readonly finish: () => void } | undefined;
+
+  constructor(number: number, set: () => ThreadSet, events: LaneEvents) {
+    this.#number = number;
+    this.#set = set;
+    this.#events = events;
+  }
+
+  get shared(): SharedArrayBuffer {
+    return this.#memory.shared;
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  get tasks(): readonly ThreadTask[] {
+    return this.#tasks;
+  }
+
+  /** Tasks of the batch that no thread has begun. */
+  get unbegun(): number {
+    return this.#isBusy ? this.#tasks.length - this.#begun : 0;
+  }
+
+  /** The task that runs now, and for how long it has, ms; undefined between two of them. */
+  get running(): { readonly task: ThreadTask; readonly age: number; readonly threadId: number } | undefined {
+    const ended = this.#memory.ended;
+    const task = this.#isBusy && this.#begun > ended ? this.#tasks[ended] : undefined;
+    return task && { task, age: clock() - this.#memory.startedAt, threadId: this.#memory.threadId };
+  }
+
+  /** How long the batch has been with Piscina, ms. */
+  get age(): number {
+    return clock() - this.#startedAt;
+  }
+
+  /** A local task comes alone. */
+  async start(tasks: readonly ThreadTask[]): Promise<void> {
+    this.#isBusy = true;
+    this.#tasks = tasks;
+    this.#startedAt = clock();
+    this.#reported = this.#fetched = this.#messages = 0;
+    this.#memory.reset();
+    const [first] = tasks as [ThreadTask];
+    try {
+      if (isLocal(first)) await this.#runLocal(first);
+      else await this.#runBatch(tasks as readonly ChannelTask[]);
+      this.#fetch();
+    } catch (error) {
+      await this.#recover(error);
+    }
+    this.#isBusy = false;
+    this.#tasks = [];
+    this.#events.onIdle();
+  }
+
+  /** Takes what no thread has begun out of the batch. */
+  takeRest(): readonly ThreadTask[] {
+    if (this.unbegun === 0) return [];
+    const begun = Math.min(this.#memory.takeRest(), this.#tasks.length);
+    const rest = this.#tasks.slice(begun);
+    this.#tasks = this.#tasks.slice(0, begun);
+    return rest;
+  }
+
+  /** Tells the running task to end, through memory that it may look at. */
+  abort(task: ThreadTask): void {
+    this.#memory.abort(this.#tasks.indexOf(task));
+  }
+
+  /** Ends the thread that runs the batch. */
+  kill(): void {
+    this.#set().terminate(this.#memory.threadId);
+  }
+
+  /** Reports what has ended so far, without waiting for the rest of the batch. */
+  fetch(): void {
+    if (this.#isBusy) this.#fetch();
+  }
+
+  /** A message with records has come from the thread. */
+  receive(bytes: Uint8Array): void {
+    this.#events.onRecords(bytes);
+    this.#messages++;
+    if (this.#messages === this.#awaited?.messages) this.#awaited.finish();
+  }
+
+  get #begun(): number {
+    return Math.min(this.#memory.begun, this.#tasks.length);
+  }
+
+  async #runLocal(task: LocalTask): Promise<void> {
+    const { id, call, payload } = task;
+    const message: LocalCall = { lane: this.#number, id, call, payload };
+    try {
+      const reply: LocalReply = await this.#set().piscina.run(message);
+      task.settle(reply);
+    } catch (error) {
+      const isRefused = error instanceof Error && error.name === 'DataCloneError' && this.#begun === 0;
+      if (!isRefused) throw error;
+      task.fail(error);
+      this.#memory.end();
+    }
+  }
+
+  async #runBatch(tasks: readonly ChannelTask[]): Promise<void> {
+    const message: Batch = { lane: this.#number, tasks: encode(tasks) };
+    const transferList = message.tasks.length > handOver ? [message.tasks.buffer as ArrayBuffer] : [];
+    const messages: number = await this.#set().piscina.run(message, { transferList });
+    if (this.#messages >= messages) return;
+    // They take another way than the answer, and may come after it.
+    await new Promise<void>(resolve => {
+      this.#awaited = { messages, finish: resolve };
+    });
+    this.#awaited = undefined;
+  }
+
+  #fetch(): void {
+    // Counted first: what has ended by then has its result in the memory, or on its way.
+    const ended = this.#memory.ended;
+    const bytes = this.#memory.results(this.#fetched);
+    this.#fetched += bytes.length;
+    if (bytes.length > 0) this.#events.onRecords(bytes);
+    if (ended > this.#reported) this.#events.onEnded(this.#tasks.slice(this.#reported, ended));
+    this.#reported = ended;
+  }
+
+  /** The thread has ended. */
+  async #recover(error: unknown): Promise<void> {
+    // What it has sent before may still be on its way.
+    await nextTurn();
+    await nextTurn();
+    const unbegun = this.takeRest();
+    this.#fetch();
+    const lost = this.#tasks[this.#reported];
+    if (lost) this.#events.onLost(lost, error);
+    if (unbegun.length > 0) this.#events.onUnbegun(unbegun);
+  }
+}
+
+/** Into memory of their own, so that it can be handed over. */
+function encode(tasks: readonly ChannelTask[]): Uint8Array {
+  scratch.truncate(0);
+  const writer = new TaskWriter(scratch);
+  for (const task of tasks) writer.copy(task);
+  return scratch.length > handOver ? scratch.take() : new Uint8Array(scratch.written);
+}

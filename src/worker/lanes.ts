@@ -1,0 +1,208 @@
+/**
+ * Spreads the tasks of a worker process over its lanes, and watches them: what is over its time or was cancelled is
+ * ended, what would wait behind a long task is moved elsewhere.
+ */
+
+import type { RunningTask } from '../channel/control.ts';
+import type { Lane } from './lane.ts';
+import { clock } from './lane-memory.ts';
+import type { AbortReason } from './thread-protocol.ts';
+import { isLocal, type ThreadTask } from './thread-task.ts';
+
+export interface LanesEvents {
+  /** A running task is over its time; it ends later. */
+  readonly onTimedOut: (task: ThreadTask) => void;
+  /** A waiting or running task has been told to end; `threadId` is undefined for one that never began. */
+  readonly onAbort: (task: ThreadTask, reason: AbortReason, threadId: number) => void;
+  /** A task that was told to end, and was not begun or whose thread had to be ended for it. */
+  readonly onCancelled: (task: ThreadTask) => void;
+  /** Tasks of the channel that would have to wait here. */
+  readonly onReturned: (tasks: readonly ThreadTask[]) => void;
+}
+
+/** A task that runs that long holds up those behind it, ms: they go to another lane. */
+const stall = 1;
+/** The same where all lanes are held up: they go back to the master. */
+const longStall = 2;
+/** A batch of tiny tasks has no more: it can be taken back, but costs as much as it has. */
+const largestBatch = 1024;
+
+interface Ending {
+  readonly lane: Lane;
+  readonly at: number;
+  isKilled: boolean;
+}
+
+export class Lanes {
+  readonly #lanes: readonly Lane[];
+  readonly #abortGrace: number;
+  readonly #events: LanesEvents;
+  #queue: ThreadTask[] = [];
+  /** Running tasks that were told to end. */
+  readonly #endings = new Map<ThreadTask, Ending>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = Number.POSITIVE_INFINITY;
+
+  constructor(lanes: readonly Lane[], abortGrace: number, events: LanesEvents) {
+    this.#lanes = lanes;
+    this.#abortGrace = abortGrace;
+    this.#events = events;
+  }
+
+  get queued(): number {
+    // The first of a batch is on its way to a thread that is free for it.
+    const waitingIn = ({ tasks, unbegun }: Lane) => Math.min(unbegun, Math.max(0, tasks.length - 1));
+    return this.#lanes.reduce((sum, lane) => sum + waitingIn(lane), this.#queue.length);
+  }
+
+  get running(): RunningTask[] {
+    return this.#lanes.flatMap(({ running }) =>
+      running
+        ? { name: running.task.call.name, threadId: running.threadId, age: Math.round(running.age) }
+        : [],
+    );
+  }
+
+  /** The thread that runs the task; undefined while none does. */
+  threadOf(id: number): number | undefined {
+    return this.#lanes.map(lane => lane.running).find(running => running?.task.id === id)?.threadId;
+  }
+
+  submit(tasks: readonly ThreadTask[]): void {
+    for (const task of tasks) this.#queue.push(task);
+    this.pump();
+  }
+
+  /** Puts tasks that were not begun back in front. */
+  resubmit(tasks: readonly ThreadTask[]): void {
+    this.#queue.unshift(...tasks);
+    this.pump();
+  }
+
+  /** Gives waiting tasks to idle lanes, an equal share to each. */
+  pump(): void {
+    const idle = this.#lanes.filter(lane => !lane.isBusy);
+    for (let left = idle.length; left > 0 && this.#queue.length > 0; left--) {
+      const share = Math.min(largestBatch, Math.ceil(this.#queue.length / left));
+      void (idle[left - 1] as Lane).start(this.#take(share));
+    }
+    this.#watch();
+  }
+
+  /** Ends a task that nobody waits for any more. */
+  cancel(id: number): void {
+    const waiting = this.#takeOut(id);
+    if (waiting) this.#events.onCancelled(waiting);
+    else this.#abort(id, 'cancelled');
+  }
+
+  /** Takes a task out that has not begun; undefined where it has. */
+  recall(id: number): ThreadTask | undefined {
+    return this.#takeOut(id);
+  }
+
+  /** To be called for each task that is over. */
+  forget(task: ThreadTask): void {
+    this.#endings.delete(task);
+  }
+
+  /** Whether it was told to end. */
+  isEnding(task: ThreadTask): boolean {
+    return this.#endings.has(task);
+  }
+
+  /** Up to `share` tasks of the channel, or one local one. */
+  #take(share: number): ThreadTask[] {
+    const firstLocal = this.#queue.slice(0, share).findIndex(isLocal);
+    const count = firstLocal < 0 ? share : Math.max(1, firstLocal);
+    return this.#queue.splice(0, count);
+  }
+
+  #takeOut(id: number): ThreadTask | undefined {
+    const lane = this.#lanes.find(({ tasks }) => tasks.some(task => task.id === id));
+    // The others go on, here or elsewhere: nobody can tell a thread to leave one out.
+    if (lane && lane.running?.task.id !== id) this.#queue.unshift(...lane.takeRest());
+    const at = this.#queue.findIndex(task => task.id === id);
+    const [task] = at < 0 ? [] : this.#queue.splice(at, 1);
+    this.pump();
+    return task;
+  }
+
+  #abort(id: number, reason: AbortReason): void {
+    const lane = this.#lanes.find(({ running }) => running?.task.id === id);
+    const running = lane?.running;
+    if (!lane || !running || this.#endings.has(running.task)) return;
+    this.#endings.set(running.task, { lane, at: clock(), isKilled: false });
+    lane.abort(running.task);
+    this.#events.onAbort(running.task, reason, running.threadId);
+    this.#watch();
+  }
+
+  /** Looks after all lanes now, and says when to look again. */
+  #watch(): void {
+    const due = this.#nextDue();
+    if (due >= this.#timerDue) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = due;
+    if (due === Number.POSITIVE_INFINITY) return;
+    this.#timer = setTimeout(() => {
+      this.#timerDue = Number.POSITIVE_INFINITY;
+      this.#checkTimes();
+      this.#moveWaiting();
+      this.#watch();
+    }, due - clock());
+  }
+
+  #nextDue(): number {
+    const now = clock();
+    let due = Number.POSITIVE_INFINITY;
+    const hasWaiting = this.#queue.some(task => !isLocal(task));
+    for (const lane of this.#lanes) {
+      if (!lane.isBusy) continue;
+      if (hasWaiting || lane.unbegun > 0) due = Math.min(due, now + stall);
+      const { running } = lane;
+      const { timeout } = (running?.task ?? lane.tasks[0])?.call ?? { timeout: 0 };
+      if (timeout > 0 && !(running && this.#endings.has(running.task))) {
+        due = Math.min(due, now + Math.max(1, timeout - (running?.age ?? 0)));
+      }
+    }
+    for (const { at, isKilled } of this.#endings.values()) {
+      if (!isKilled) due = Math.min(due, Math.max(now + 1, at + this.#abortGrace));
+    }
+    return due;
+  }
+
+  #checkTimes(): void {
+    for (const lane of this.#lanes) {
+      const { running } = lane;
+      if (!running || this.#endings.has(running.task)) continue;
+      const { timeout } = running.task.call;
+      if (timeout === 0 || running.age <= timeout) continue;
+      this.#events.onTimedOut(running.task);
+      this.#abort(running.task.id, 'timed out');
+    }
+    for (const [task, ending] of this.#endings) {
+      if (ending.isKilled || clock() - ending.at < this.#abortGrace) continue;
+      // It may have ended just now; its thread may even run another one.
+      if (ending.lane.running?.task !== task) continue;
+      ending.isKilled = true;
+      this.#queue.unshift(...ending.lane.takeRest());
+      ending.lane.kill();
+    }
+  }
+
+  #moveWaiting(): void {
+    for (const lane of this.#lanes) {
+      if (!lane.isBusy) continue;
+      lane.fetch();
+      if (lane.unbegun > 0 && (lane.running?.age ?? 0) >= stall) this.#queue.unshift(...lane.takeRest());
+    }
+    this.pump();
+    const isHeldUp = this.#lanes.every(({ running }) => running && running.age >= longStall);
+    if (!isHeldUp) return;
+    const waiting = this.#queue.filter(task => !isLocal(task));
+    if (waiting.length === 0) return;
+    this.#queue = this.#queue.filter(isLocal);
+    this.#events.onReturned(waiting);
+  }
+}

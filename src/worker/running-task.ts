@@ -1,0 +1,65 @@
+/** One task while a thread runs it: what it gets as its second argument, and what the host tells it meanwhile. */
+
+import { threadId } from 'node:worker_threads';
+import type { TaskCall } from '../channel/tasks.ts';
+import { withResolvers } from '../promise.ts';
+import type { LaneMemory } from './lane-memory.ts';
+import type { TaskContext } from './task-module.ts';
+import type { AbortReason } from './thread-protocol.ts';
+
+export class RunningTask implements TaskContext {
+  readonly threadId = threadId;
+  readonly name: string;
+  readonly attempt: number;
+  readonly #memory: LaneMemory | undefined;
+  readonly #place: number;
+  #controller: AbortController | undefined;
+  #reason: AbortReason | undefined;
+  /** Items that the reader of a stream still takes. */
+  #credit: number;
+  #credited: { promise: Promise<void>; resolve: (value?: undefined) => void } | undefined;
+
+  /** `place` is the task's in the batch that `memory` is of; a broadcast has neither. */
+  constructor(call: TaskCall, memory?: LaneMemory, place = 0) {
+    this.name = call.name;
+    this.attempt = call.attempt;
+    this.#credit = call.window ?? 0;
+    this.#memory = memory;
+    this.#place = place;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.isAborted && !this.#controller.signal.aborted) this.#abortSignal();
+    return this.#controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#reason !== undefined || (this.#memory?.isAborted(this.#place) ?? false);
+  }
+
+  abort(reason: AbortReason): void {
+    this.#reason = reason;
+    this.#abortSignal();
+    this.#credited?.resolve();
+  }
+
+  addCredit(items: number): void {
+    this.#credit += items;
+    this.#credited?.resolve();
+  }
+
+  /** Resolves when the reader takes another item, or the task is aborted. */
+  async takeCredit(): Promise<void> {
+    while (this.#credit <= 0 && !this.isAborted) {
+      this.#credited = withResolvers<void>();
+      await this.#credited.promise;
+    }
+    this.#credit--;
+  }
+
+  #abortSignal(): void {
+    const name = this.#reason === 'timed out' ? 'TimeoutError' : 'AbortError';
+    this.#controller?.abort(new DOMException(`the task was ${this.#reason ?? 'cancelled'}`, name));
+  }
+}

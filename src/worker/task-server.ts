@@ -1,0 +1,83 @@
+/** The worker's end of the task channel: tasks go to the threads, what becomes of them goes back to the master. */
+
+import { once } from 'node:events';
+import { Socket } from 'node:net';
+import { tasksFd } from '../channel/control.ts';
+import { FrameSender } from '../channel/frame-sender.ts';
+import { FrameReader, FrameType } from '../channel/frames.ts';
+import { type EncodedTask, TaskReader } from '../channel/tasks.ts';
+import type { Threads } from './threads.ts';
+
+/** Larger records are sent as they are; smaller ones are collected until the turn of the event loop ends. */
+const collected = 16 * 1024;
+
+export class TaskServer {
+  readonly #threads: Threads;
+  readonly #socket = new Socket({ fd: tasksFd, readable: true, writable: true, allowHalfOpen: true });
+  readonly #sender = new FrameSender(this.#socket);
+  #isFlushDue = false;
+  /** Resolves when the master sends no more tasks. */
+  readonly drained: Promise<void>;
+
+  constructor(threads: Threads) {
+    this.#threads = threads;
+    const frames = new FrameReader((type, body) => this.#onFrame(type, body));
+    this.#socket.on('data', chunk => frames.push(chunk));
+    // A master that is gone shows on the IPC channel.
+    this.#socket.on('error', () => {});
+    this.drained = new Promise(resolve => {
+      this.#socket.once('end', resolve).once('close', resolve);
+    });
+  }
+
+  /** Sends records, soon. */
+  send(records: Uint8Array): void {
+    if (records.length > collected) {
+      this.#flush();
+      this.#sender.sendWhole(FrameType.records, records);
+      return;
+    }
+    this.#sender.body.bytes(records);
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    process.nextTick(() => this.#flush());
+  }
+
+  /** Resolves when everything is sent. */
+  async close(): Promise<void> {
+    this.#flush();
+    if (this.#socket.destroyed) return;
+    const closed = once(this.#socket, 'close');
+    this.#socket.end();
+    await closed;
+  }
+
+  #flush(): void {
+    this.#isFlushDue = false;
+    if (this.#sender.hasBody) this.#sender.send(FrameType.records);
+  }
+
+  #onFrame(type: number, body: Buffer): void {
+    switch (type) {
+      case FrameType.run:
+        this.#threads.submit(readTasks(body));
+        break;
+      case FrameType.cancel:
+        this.#threads.cancel(body.readUInt32LE(0));
+        break;
+      case FrameType.recall:
+        this.#threads.recall(body.readUInt32LE(0));
+        break;
+      case FrameType.credit:
+        this.#threads.credit(body.readUInt32LE(0), body.readUInt32LE(4));
+        break;
+    }
+  }
+}
+
+function readTasks(body: Buffer): EncodedTask[] {
+  const reader = new TaskReader(body);
+  const tasks: EncodedTask[] = [];
+  for (let task = reader.next(); task; task = reader.next()) tasks.push(task);
+  return tasks;
+}
