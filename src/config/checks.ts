@@ -5,15 +5,25 @@ import { camelCase, KEYS } from './keys.ts';
 import { problemAt, type TypedSection } from './section.ts';
 import type { SectionConfig } from './types.ts';
 
-/** Problems of a section with itself. */
-export function checkSection({ resolved, config, failed }: TypedSection): Problem[] {
+/** Problems of a section with itself. @param nameOf what the messages call a key */
+export function checkSection(
+  { resolved, config, failed }: TypedSection,
+  nameOf: (key: string) => string = key => key,
+): Problem[] {
   const problems: Problem[] = [];
-  const { daemonize, logFile, restartDelay, restartDelayMax, queue, queueUrl } = config;
+  const { threads, minThreads, daemonize, logFile, restartDelay, restartDelayMax, queue, queueUrl } = config;
   const origin = (key: string) => resolved.values.get(key)?.origin;
   const report = (key: string, code: string, message: string) => {
     problems.push(problemAt(resolved.name, key, origin(key), code, message));
   };
 
+  if (threads !== undefined && minThreads !== undefined && minThreads > threads && !failed.has('threads')) {
+    report(
+      'min_threads',
+      'PH_ERR_CONFIG_MIN_THREADS',
+      `${nameOf('min_threads')} (${minThreads}) exceeds ${nameOf('threads')} (${threads})`,
+    );
+  }
   if (daemonize === true && logFile === undefined && !failed.has('log_file')) {
     report(
       'daemonize',
@@ -26,7 +36,7 @@ export function checkSection({ resolved, config, failed }: TypedSection): Proble
     report(
       key,
       'PH_ERR_CONFIG_RESTART_DELAY',
-      `restart_delay (${restartDelay} ms) exceeds restart_delay_max (${restartDelayMax} ms)`,
+      `${nameOf('restart_delay')} (${restartDelay} ms) exceeds ${nameOf('restart_delay_max')} (${restartDelayMax} ms)`,
     );
   }
   if (queue !== undefined && queueUrl === undefined && !failed.has('queue_url')) {

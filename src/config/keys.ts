@@ -33,6 +33,9 @@ export interface KeyDefinition {
 
 const MEGABYTE = 1024 ** 2;
 
+/** The most threads that one worker process may have. */
+export const MAX_THREADS = 1024;
+
 export const KEYS = [
   {
     name: 'task',
@@ -50,10 +53,32 @@ export const KEYS = [
   },
   {
     name: 'threads',
-    kind: integerOrAuto(0, 1024),
+    kind: integerOrAuto(0, MAX_THREADS),
     default: 'auto',
     scope: 'section',
-    doc: 'Threads per worker process; `auto` is available cores / number_workers, at least 1; `0` is no thread pool.',
+    doc: 'Threads per worker process; `auto` is available cores / number_workers, at least 1 and at least min_threads; `0` is no thread pool.',
+  },
+  {
+    name: 'min_threads',
+    kind: integer(0, MAX_THREADS),
+    default: undefined,
+    defaultDoc: 'threads',
+    scope: 'section',
+    doc: 'Threads per worker process that are kept; more, up to threads, are started when tasks wait.',
+  },
+  {
+    name: 'idle_timeout',
+    kind: duration(),
+    default: '0',
+    scope: 'section',
+    doc: 'How long a thread beyond min_threads stays idle before it ends.',
+  },
+  {
+    name: 'concurrent_tasks_per_worker',
+    kind: integer(1, 65_536),
+    default: '1',
+    scope: 'section',
+    doc: 'Tasks that one thread runs at a time; more than 1 is for tasks that wait.',
   },
   {
     name: 'graceful_timeout',
@@ -82,6 +107,13 @@ export const KEYS = [
     default: '0',
     scope: 'section',
     doc: 'How long one task may run; 0 is no limit.',
+  },
+  {
+    name: 'abort_grace',
+    kind: duration(),
+    default: '0.5',
+    scope: 'section',
+    doc: 'How long a task that was aborted, or is over its task_timeout, may take to end before its thread is ended.',
   },
   {
     name: 'queue_timeout',
@@ -369,6 +401,8 @@ export const KEYS = [
     doc: 'How a TypeScript task module is loaded: `native` by Node itself, `tsx` by tsx in each thread; `auto` is native where Node strips types, else compiled once before a worker boots.',
   },
 ] as const satisfies readonly KeyDefinition[];
+
+export type KeyName = (typeof KEYS)[number]['name'];
 
 const BY_NAME: ReadonlyMap<string, KeyDefinition> = new Map(KEYS.map(key => [key.name, key]));
 

@@ -52,7 +52,8 @@ export function layers(
     ]);
 }
 
-function builtInLayer(directory: string): [string, Value][] {
+/** The defaults of the table of keys; relative paths count from `directory`. */
+export function builtInLayer(directory: string): [string, Value][] {
   return KEYS.flatMap(({ name, default: text }) =>
     text === undefined ? [] : [[name, { text, literal: true, origin: undefined, directory }]],
   );

@@ -121,8 +121,8 @@ export function typeSection(resolved: ResolvedSection, cores: number): TypedSect
 function resolveAutomatic(section: string, typed: Partial<TypedKeys>, cores: number): Partial<SectionConfig> {
   const { task, procName = section, ...rest } = typed;
   const numberWorkers = typed.numberWorkers === 'auto' ? cores : (typed.numberWorkers ?? 1);
-  const threads =
-    typed.threads === 'auto' ? Math.max(1, Math.floor(cores / numberWorkers)) : (typed.threads ?? 0);
+  const share = Math.max(1, typed.minThreads ?? 0, Math.floor(cores / numberWorkers));
+  const threads = typed.threads === 'auto' ? share : (typed.threads ?? 0);
   return { ...rest, ...(task !== undefined && { task }), procName, numberWorkers, threads };
 }
 

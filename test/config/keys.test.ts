@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { camelCase, findKey, KEYS } from '../../src/config/keys.ts';
 import { keysTable } from '../../src/config/keys-table.ts';
-import { suggestKey } from '../../src/config/suggest.ts';
+import { suggest, suggestKey } from '../../src/config/suggest.ts';
 
 describe('the table of keys', () => {
   it('has defaults that their own kinds accept', () => {
@@ -45,6 +45,14 @@ describe('a misspelt key', () => {
     ] as const) {
       assert.equal(suggestKey(written), meant, written);
     }
+  });
+
+  it('is recognised in names of any case', () => {
+    const names = ['gracefulTimeout', 'taskTimeout'];
+    for (const written of ['graceful_timeout', 'gracefultimeout', 'gracfulTimeout', 'GRACEFUL_TIMEOT']) {
+      assert.equal(suggest(written, names), 'gracefulTimeout', written);
+    }
+    assert.equal(suggest('timeout', names), undefined);
   });
 
   it('is not seen in the names that an application has for itself', () => {

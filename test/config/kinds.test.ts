@@ -112,6 +112,10 @@ describe('a size', () => {
   it('is not accepted where its unit has obviously been forgotten', () => {
     accepts(size(1024), { '0': 0, '1K': 1024 });
     rejects(size(1024), /a number alone is bytes/, '512');
+    assert.deepEqual(
+      [size(), size(1024), size(16 * 1024 ** 2), size(1000)].map(({ label }) => label),
+      ['size', 'size of 0 or at least 1K', 'size of 0 or at least 16M', 'size of 0 or at least 1000'],
+    );
   });
 });
 

@@ -30,10 +30,14 @@ describe('a configuration', () => {
         task: join(directory, 'job.js'),
         numberWorkers: 1,
         threads: 4,
+        minThreads: undefined,
+        idleTimeout: 0,
+        concurrentTasksPerWorker: 1,
         gracefulTimeout: 30_000,
         timeout: 30_000,
         bootTimeout: 60_000,
         taskTimeout: 0,
+        abortGrace: 500,
         queueTimeout: 0,
         maxRequests: 0,
         maxRequestsJitter: 0,
@@ -87,6 +91,7 @@ describe('a configuration', () => {
     assert.deepEqual(counts('number_workers = 9\n', 4), [9, 1]);
     assert.deepEqual(counts('threads = 0\n', 4), [1, 0]);
     assert.deepEqual(counts('threads = 7\n', 4), [1, 7]);
+    assert.deepEqual(counts('number_workers = 2\nmin_threads = 3\n', 4), [2, 3]);
   });
 
   it('keeps unknown keys as the text settings of the application', t => {
@@ -305,7 +310,7 @@ describe('a problem', () => {
     const directory = temporaryDirectory(t, { 'ph.ini': '[a]\ntask = none.js\ntimeout = soon\n' });
     assert.throws(
       () => loadConfiguration({ file: join(directory, 'ph.ini'), directory, env: {} }),
-      error => error instanceof ConfigError && error.exitCode === 2 && error.problems.length === 2,
+      error => error instanceof ConfigError && error.exitStatus === 2 && error.problems.length === 2,
     );
   });
 });
@@ -332,6 +337,24 @@ describe('keys that belong together', () => {
       'DAEMON_LOG 3 [job] daemonize',
     ]);
     assert.deepEqual(summary(read(t, `${JOB}daemonize = on\nlog_file = x.log\n`).problems), []);
+  });
+
+  it('are threads and min_threads', t => {
+    const problems = (keys: string) => read(t, `${JOB}${keys}`).problems;
+    assert.deepEqual(summary(problems('threads = 2\nmin_threads = 3\n')), [
+      'MIN_THREADS 4 [job] min_threads',
+    ]);
+    assert.match(
+      problems('threads = 2\nmin_threads = 3\n')[0]?.message ?? '',
+      /^min_threads \(3\) exceeds threads \(2\)$/,
+    );
+    assert.deepEqual(summary(problems('threads = 0\nmin_threads = 1\n')), [
+      'MIN_THREADS 4 [job] min_threads',
+    ]);
+    for (const fine of ['threads = 0', 'threads = 0\nmin_threads = 0', 'threads = 3\nmin_threads = 3']) {
+      assert.deepEqual(summary(problems(`${fine}\n`)), [], fine);
+    }
+    assert.deepEqual(summary(problems('threads = x\nmin_threads = 3\n')), ['VALUE 3 [job] threads']);
   });
 
   it('are the restart delays', t => {

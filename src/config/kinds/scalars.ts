@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { type Kind, unexpected, ValueError } from './kind.ts';
 
 /** `setTimeout` fires at once for more than this many milliseconds, about 24.8 days. */
-const MAX_DURATION = 2 ** 31 - 1;
+export const MAX_DURATION = 2 ** 31 - 1;
 
 export function integer(minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): Kind<number> {
   const range =
@@ -61,7 +61,7 @@ const BYTES = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 export function size(minimum = 0): Kind<number> {
   const expected = 'a size such as 512K, 256M or 2G';
   return {
-    label: 'size',
+    label: minimum === 0 ? 'size' : `size of 0 or at least ${shortest(minimum)}`,
     parse(text) {
       const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([KMGT]?)B?$/i.exec(text) ?? [];
       if (number === undefined || unit === undefined) throw unexpected(expected, text);
@@ -73,6 +73,12 @@ export function size(minimum = 0): Kind<number> {
       return value;
     },
   };
+}
+
+/** `16M` */
+function shortest(bytes: number): string {
+  const unit = (['T', 'G', 'M', 'K'] as const).find(candidate => bytes % BYTES[candidate] === 0) ?? '';
+  return `${bytes / BYTES[unit]}${unit}`;
 }
 
 const TRUE = ['true', 'yes', 'on', '1'];
