@@ -2,5 +2,23 @@
 
 export type { SectionConfig } from './config/types.ts';
 export * from './errors.ts';
+export { createPool, type Pool } from './pool/create-pool.ts';
+export { move } from './pool/move.ts';
+export type { PoolEvents, PoolStats, ProcessExit, ProcessInfo, ProcessStats } from './pool/pool-events.ts';
+export type { PoolOptions } from './pool/pool-options.ts';
+export type { TimeSummary } from './pool/times.ts';
+export type {
+  BroadcastOptions,
+  MapOptions,
+  RunOptions as TaskOptions,
+  StreamItem,
+  StreamName,
+  StreamOptions,
+  TaskName,
+  TaskPayload,
+  TaskPoolApi,
+  TaskResult,
+  UntypedModule,
+} from './pool/types.ts';
 export type { TaskContext } from './worker/task-module.ts';
 export { type RunOptions, SyncWorker, type TaskPool, Worker, type WorkerContext } from './worker/worker.ts';

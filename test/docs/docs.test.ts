@@ -3,15 +3,17 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { generated } from '../../docs/generate.ts';
+import { generated, generatedParts } from '../../docs/generate.ts';
 import { runPh, startPh } from '../helpers/ph.ts';
 import { createProject, packageRoot } from '../helpers/project.ts';
 
 const read = (path: string) => readFileSync(join(packageRoot, path), 'utf8');
 
-test('the table of keys in the README is what the schema says (else: npm run docs)', () => {
-  assert.equal(read('README.md'), generated(read('README.md')));
-});
+for (const part of generatedParts) {
+  test(`the table of ${part.name} in ${part.path} is what the source says (else: npm run docs)`, () => {
+    assert.equal(read(part.path), generated(read(part.path), part));
+  });
+}
 
 test('every error code of the source is in docs/errors.md, and no other', () => {
   const source = execFileSync('grep', ['-rhoE', "'PH_(ERR|NOTE)_[A-Z_]+'", join(packageRoot, 'src')], {

@@ -1,0 +1,143 @@
+/** The caller's end of the task channel to one worker process: what has been sent there, and what may still be. */
+
+import { FrameSender } from '../channel/frame-sender.ts';
+import { FrameReader, FrameType } from '../channel/frames.ts';
+import { forEachRecord, isFinal, Status, type TaskRecord } from '../channel/records.ts';
+import { TaskWriter } from '../channel/tasks.ts';
+import type { WorkerProcess } from '../group/worker-process.ts';
+import type { PoolTask } from './pool-task.ts';
+
+export interface LinkEvents {
+  readonly onRecord: (task: PoolTask, record: TaskRecord) => void;
+  /** Records have been handled: there may be room for more. */
+  readonly onRoom: () => void;
+}
+
+/** Work that may be sent ahead of a thread, ms: it hides the way there and back, and is what a crash costs. */
+const sentAhead = 1;
+/** The same in tasks per thread. */
+const mostAhead = 512;
+
+export class WorkerLink {
+  readonly worker: WorkerProcess;
+  /** Tasks that run at a time. */
+  readonly slots: number;
+  readonly #threads: number;
+  readonly #events: LinkEvents;
+  readonly #outstanding = new Map<number, PoolTask>();
+  readonly #sender: FrameSender | undefined;
+  #writer: TaskWriter | undefined;
+  /** Work that was sent, ms. */
+  #load = 0;
+  /** It gave tasks back, since all of its threads are held up. */
+  #isHeldUp = false;
+  #completed = 0;
+  /** Runs one suspect, and nothing beside it. */
+  isQuarantined = false;
+
+  constructor(worker: WorkerProcess, events: LinkEvents) {
+    const { threads, concurrentTasksPerWorker } = worker.spec.config;
+    this.worker = worker;
+    this.slots = Math.max(1, threads * concurrentTasksPerWorker);
+    this.#threads = Math.max(1, threads);
+    this.#events = events;
+    this.#sender = worker.tasks && new FrameSender(worker.tasks);
+    const frames = new FrameReader((_type, body) => this.#onRecords(body));
+    worker.tasks?.on('data', (chunk: Buffer) => frames.push(chunk));
+  }
+
+  /** Whether tasks can be sent at all. */
+  get isOpen(): boolean {
+    return this.worker.state === 'ready' && !this.worker.ending && this.worker.tasks?.writable === true;
+  }
+
+  /** What has been sent and has not ended. */
+  get tasks(): Iterable<PoolTask> {
+    return this.#outstanding.values();
+  }
+
+  get outstanding(): number {
+    return this.#outstanding.size;
+  }
+
+  /** Tasks that ended here. */
+  get completed(): number {
+    return this.#completed;
+  }
+
+  /** Whether a task that counts for `load` ms is welcome. */
+  hasRoom(load: number): boolean {
+    const { size } = this.#outstanding;
+    if (size < this.slots) return true;
+    if (this.#isHeldUp || size >= this.#threads * mostAhead) return false;
+    return this.#load + load <= this.#threads * sentAhead;
+  }
+
+  /** How busy it is, to compare it with others. */
+  get pressure(): number {
+    return this.#outstanding.size < this.slots ? this.#outstanding.size / this.slots : 1 + this.#load;
+  }
+
+  /** Sent with the next `flush()`. Throws a `DataCloneError` for a payload that cannot be cloned. */
+  add(task: PoolTask, load: number): void {
+    this.#writer ??= this.#sender && new TaskWriter(this.#sender.body);
+    this.#writer?.write(task.id, task.call, task.payload);
+    task.link = this;
+    task.load = Number.isFinite(load) ? load : sentAhead;
+    task.sentAt = performance.now();
+    this.#outstanding.set(task.id, task);
+    this.#load += task.load;
+  }
+
+  flush(): void {
+    if (!this.#sender?.hasBody) return;
+    this.#sender.send(FrameType.run);
+    this.#writer = undefined;
+  }
+
+  cancel(task: PoolTask): void {
+    this.#writeNumbers(FrameType.cancel, task.id);
+  }
+
+  /** Asks for the task back if it has not begun. */
+  recall(task: PoolTask): void {
+    this.#writeNumbers(FrameType.recall, task.id);
+  }
+
+  credit(task: PoolTask, items: number): void {
+    this.#writeNumbers(FrameType.credit, task.id, items);
+  }
+
+  /** The process is gone: all that it had, in the order in which it was sent. */
+  takeAll(): PoolTask[] {
+    const tasks = [...this.#outstanding.values()];
+    this.#outstanding.clear();
+    return tasks;
+  }
+
+  #onRecords(body: Buffer): void {
+    forEachRecord(body, record => {
+      const task = this.#outstanding.get(record.id);
+      // Of a task whose end was told before.
+      if (!task) return;
+      if (isFinal(record.status)) this.#finish(task, record.status);
+      this.#events.onRecord(task, record);
+    });
+    this.#events.onRoom();
+  }
+
+  #finish(task: PoolTask, status: Status): void {
+    this.#outstanding.delete(task.id);
+    this.#load = this.#outstanding.size === 0 ? 0 : this.#load - task.load;
+    task.link = undefined;
+    this.isQuarantined = false;
+    this.#isHeldUp = status === Status.returned;
+    if (status !== Status.returned) this.#completed++;
+  }
+
+  #writeNumbers(type: number, ...numbers: readonly number[]): void {
+    this.flush();
+    for (const number of numbers) this.#sender?.body.u32(number);
+    this.#sender?.send(type);
+  }
+}
