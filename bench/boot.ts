@@ -1,17 +1,17 @@
-/**
- * Boot and recovery: how long until `ph run` is ready, how long a killed worker is missing, and what it all weighs.
- * Run with `npm run bench`; `--json` prints the figures for a program.
- */
+/** Boot and recovery: how long until `ph run` is ready, how long a killed worker is missing, and what it all weighs. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type NodeBinary, nodeBinaries } from './lib/node.ts';
-import { type Figure, formatFigures, median } from './lib/table.ts';
+import { type NodeBinary, nodeBinaries, thisNode } from './lib/node.ts';
+import { readOptions } from './lib/options.ts';
+import { childrenOf, rss } from './lib/processes.ts';
+import { Progress } from './lib/progress.ts';
+import { median } from './lib/statistics.ts';
+import { type Figure, formatFigures } from './lib/table.ts';
 
-const rounds = Number(process.env.BENCH_ROUNDS ?? 11);
+const { json, quick, rounds = quick ? 1 : 11 } = readOptions('Measures boot and recovery.');
 const ph = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const module = (name: string) => fileURLToPath(new URL(`./modules/${name}`, import.meta.url));
 
@@ -74,14 +74,6 @@ async function recover({ lines, child }: Started): Promise<number> {
   return (await lineAt(lines, line => line.includes(' ready after '))) - begun;
 }
 
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
-}
-
-function rss(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
-
 /** Ms from the supervisor's first word to its worker being ready: the boot of a worker alone. */
 async function firstBoot(node: NodeBinary): Promise<number> {
   const started = await start(node, [ph, 'run', module('double.mjs'), '-w', '1', '-t', '2'], line =>
@@ -121,7 +113,7 @@ function figures(node: NodeBinary, samples: Samples): Figure[] {
     sample: string,
     reference: string,
     label: string,
-    goal?: number,
+    atMost?: number,
   ): Figure => {
     const [value, against] = [samples.median(sample), samples.median(reference)];
     return {
@@ -129,7 +121,7 @@ function figures(node: NodeBinary, samples: Samples): Figure[] {
       value: `${value.toFixed(0)} ${unit}`,
       reference: `${against.toFixed(0)} ${unit} ${label}`,
       ratio: value / against,
-      ...(goal !== undefined && { goal }),
+      ...(atMost !== undefined && { goal: { atMost } }),
     };
   };
   const supervisor = samples.median('supervisor rss');
@@ -149,24 +141,21 @@ function figures(node: NodeBinary, samples: Samples): Figure[] {
       value: `${supervisor.toFixed(0)} MiB`,
       reference: '70 MB',
       ratio: (supervisor * 1.048576) / 70,
-      goal: 1,
+      goal: { atMost: 1 },
     },
     compare('RSS of a worker with 2 threads', 'MiB', 'worker rss', 'bare rss', 'bare Piscina script', 1.25),
   ];
 }
 
-const nodes = nodeBinaries();
 const all: Figure[] = [];
-for (const node of nodes) {
+const progress = new Progress();
+for (const node of quick ? [thisNode] : nodeBinaries()) {
   const samples = new Samples();
-  for (let round = 0; round < rounds; round++) {
-    if (process.stderr.isTTY)
-      process.stderr.write(`\rNode ${node.version}: round ${round + 1} of ${rounds} `);
+  for (let round = 1; round <= rounds; round++) {
+    progress.show(`boot and recovery, Node ${node.version.slice(1)}, round ${round} of ${rounds}`);
     await measure(node, samples);
   }
   all.push(...figures(node, samples));
 }
-if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-process.stdout.write(
-  process.argv.includes('--json') ? `${JSON.stringify(all, null, 2)}\n` : `${formatFigures(all)}\n`,
-);
+progress.end();
+process.stdout.write(json ? `${JSON.stringify(all, null, 2)}\n` : `${formatFigures(all)}\n`);

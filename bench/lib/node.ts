@@ -7,9 +7,11 @@ export interface NodeBinary {
   readonly path: string;
 }
 
-/** The Node that runs this bench, and Node 24 from the registry where it can be had. */
+/** The Node that runs this bench. */
+export const thisNode: NodeBinary = { version: process.version, path: process.execPath };
+
+/** That one, and Node 24 from the registry where it can be had. */
 export function nodeBinaries(): NodeBinary[] {
-  const system = { version: process.version, path: process.execPath };
   try {
     const found = execFileSync(
       'npx',
@@ -28,9 +30,9 @@ export function nodeBinaries(): NodeBinary[] {
       },
     );
     const [version, path] = JSON.parse(found) as [string, string];
-    return version === system.version ? [system] : [system, { version, path }];
+    return version === thisNode.version ? [thisNode] : [thisNode, { version, path }];
   } catch {
     process.stderr.write('Node 24 cannot be had here: only the Node that runs this is measured\n');
-    return [system];
+    return [thisNode];
   }
 }

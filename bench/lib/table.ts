@@ -6,9 +6,11 @@ export interface Figure {
   /** What it is compared with, measured in the same run. */
   readonly reference: string;
   readonly ratio: number;
-  /** The largest ratio that is good enough; absent where the figure is for information. */
-  readonly goal?: number;
+  /** The ratio that is good enough; absent where the figure is for information. */
+  readonly goal?: Goal;
 }
+
+export type Goal = { readonly atMost: number } | { readonly atLeast: number };
 
 export function formatFigures(figures: readonly Figure[]): string {
   const rows = figures.map(({ what, value, reference, ratio, goal }) => [
@@ -16,9 +18,12 @@ export function formatFigures(figures: readonly Figure[]): string {
     value,
     reference,
     ratio.toFixed(2),
-    goal === undefined ? '' : `≤ ${goal} ${ratio <= goal ? 'met' : 'missed'}`,
+    goal ? formatGoal(ratio, goal) : '',
   ]);
-  const header = ['figure', 'measured', 'against', 'ratio', 'goal'];
+  return formatTable(['figure', 'measured', 'against', 'ratio', 'goal'], rows);
+}
+
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map(row => row[column]?.length ?? 0)),
   );
@@ -27,7 +32,11 @@ export function formatFigures(figures: readonly Figure[]): string {
   return [line(header), line(widths.map(width => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+export function isMet(ratio: number, goal: Goal): boolean {
+  return 'atMost' in goal ? ratio <= goal.atMost : ratio >= goal.atLeast;
+}
+
+function formatGoal(ratio: number, goal: Goal): string {
+  const limit = 'atMost' in goal ? `≤ ${goal.atMost}` : `≥ ${goal.atLeast}`;
+  return `${limit} ${isMet(ratio, goal) ? 'met' : 'missed'}`;
 }
