@@ -37,6 +37,8 @@ const Entry = {
   task: 2,
 } as const;
 
+const taskHeadLength = 9;
+
 /** Writes tasks one after another; each call is written once. */
 export class TaskWriter {
   readonly #writer: ByteWriter;
@@ -53,7 +55,7 @@ export class TaskWriter {
     try {
       writeValue(this.#writer, payload);
     } catch (error) {
-      this.#writer.truncate(end - 9);
+      this.#writer.truncate(end - taskHeadLength);
       throw error;
     }
     this.#writer.setU32(end - 4, this.#writer.length - end);
@@ -117,7 +119,7 @@ export class TaskReader {
   #task(): EncodedTask {
     const bytes = this.#bytes;
     const id = bytes.readUInt32LE(this.#at + 1);
-    const start = this.#at + 9;
+    const start = this.#at + taskHeadLength;
     const end = start + bytes.readUInt32LE(this.#at + 5);
     this.#at = end;
     return { id, call: this.#current as TaskCall, bytes, start, end };

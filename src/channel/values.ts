@@ -3,8 +3,8 @@
  * are written by hand, since a call of `v8.serialize` costs more than most tiny tasks; all others are V8's.
  */
 
-import { deserialize, serialize } from 'node:v8';
 import type { ByteWriter } from './bytes.ts';
+import { deserialize, serialize } from './clone.ts';
 
 const Tag = {
   undefined: 0,
@@ -27,30 +27,25 @@ const longestText = 128;
 const mostMembers = 24;
 const mostObjects = 12;
 
-/** Throws a `DataCloneError` for a value that cannot be cloned; then nothing of it was written. */
+/** Throws a `DataCloneError` for a value that cannot be cloned, and what its getters throw; then nothing was written. */
 export function writeValue(writer: ByteWriter, value: unknown): void {
   const start = writer.length;
-  if (writePlain(writer, value, [])) return;
-  writer.truncate(start);
-  const blob = serializeWithV8(value);
-  writer.u8(Tag.v8);
-  writer.bytes(blob);
+  try {
+    if (writePlain(writer, value, [])) return;
+    writer.truncate(start);
+    const blob = serialize(value);
+    writer.u8(Tag.v8);
+    writer.bytes(blob);
+  } catch (error) {
+    writer.truncate(start);
+    throw error;
+  }
 }
 
 /** The value that `bytes` hold from `start` to `end`. */
 export function readValue(bytes: Buffer, start = 0, end = bytes.length): unknown {
-  if (bytes[start] !== Tag.v8) return new PlainReader(bytes, start).read();
-  // A copy, because typed arrays become views of what they are read from, and other values are in there as well.
-  return deserialize(Uint8Array.prototype.slice.call(bytes, start + 1, end));
-}
-
-function serializeWithV8(value: unknown): Buffer {
-  try {
-    return serialize(value);
-  } catch (error) {
-    // As structuredClone() says it; v8 itself throws a plain Error.
-    throw new DOMException((error as Error).message, 'DataCloneError');
-  }
+  if (bytes[start] === Tag.v8) return deserialize(bytes.subarray(start + 1, end));
+  return new PlainReader(bytes, start).read();
 }
 
 /** Returns false for what is not plain; a part of it may then have been written. */
@@ -113,11 +108,13 @@ function writeObject(writer: ByteWriter, value: object, seen: object[]): boolean
 
 function writeArray(writer: ByteWriter, array: readonly unknown[], seen: object[]): boolean {
   // Holes, members that are no elements, and what a subclass makes of it are V8's as well.
-  if (array.length > mostMembers || Object.keys(array).length !== array.length) return false;
-  if (Object.getPrototypeOf(array) !== Array.prototype) return false;
+  const { length } = array;
+  if (length > mostMembers || Object.getPrototypeOf(array) !== Array.prototype) return false;
+  const keys = Object.keys(array);
+  if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return false;
   writer.u8(Tag.array);
-  writer.u8(array.length);
-  for (let i = 0; i < array.length; i++) if (!writePlain(writer, array[i], seen)) return false;
+  writer.u8(length);
+  for (let i = 0; i < length; i++) if (!writePlain(writer, array[i], seen)) return false;
   return true;
 }
 
@@ -135,8 +132,8 @@ function writeMembers(writer: ByteWriter, value: Record<string, unknown>, seen: 
 }
 
 function writeBytes(writer: ByteWriter, tag: number, value: Uint8Array): boolean {
-  // Memory that is shared cannot be had across processes: V8 says so.
-  if (!(value.buffer instanceof ArrayBuffer)) return false;
+  // Memory that is shared cannot be had across processes, nor that which was given away: V8 says so.
+  if (!(value.buffer instanceof ArrayBuffer) || value.length === 0) return false;
   writer.u8(tag);
   writer.u32(value.length);
   writer.bytes(value);

@@ -4,6 +4,8 @@
  * batch takes long, or is ended together with its thread.
  */
 
+import type { AbortReason } from './thread-protocol.ts';
+
 const Field = {
   /** Tasks that the thread has begun, and more where the rest was taken from it. */
   begun: 0,
@@ -12,7 +14,7 @@ const Field = {
   /** Bytes of results. */
   written: 2,
   threadId: 3,
-  /** 1 + the place in the batch of the task that is to end; 0: none. */
+  /** 1 + the place in the batch of the task that is to end, negative where it is over its time; 0: none. */
   aborted: 4,
 } as const;
 
@@ -70,8 +72,8 @@ export class LaneMemory {
   }
 
   /** The host's: tells a task that looks, even one that never lets its event loop turn. */
-  abort(place: number): void {
-    Atomics.store(this.#fields, Field.aborted, place + 1);
+  abort(place: number, reason: AbortReason): void {
+    Atomics.store(this.#fields, Field.aborted, reason === 'timed out' ? -(place + 1) : place + 1);
   }
 
   /** The host's: a copy of the results from byte `from` on. */
@@ -92,8 +94,11 @@ export class LaneMemory {
     Atomics.store(this.#fields, Field.threadId, threadId);
   }
 
-  isAborted(place: number): boolean {
-    return Atomics.load(this.#fields, Field.aborted) === place + 1;
+  /** The thread's: why the task is to end; undefined where it is not. */
+  abortReason(place: number): AbortReason | undefined {
+    const aborted = Atomics.load(this.#fields, Field.aborted);
+    if (Math.abs(aborted) !== place + 1) return undefined;
+    return aborted < 0 ? 'timed out' : 'cancelled';
   }
 
   /** The thread's: adds results; false where there is no room for them. */

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ByteWriter } from '../channel/bytes.ts';
 import { TaskWriter } from '../channel/tasks.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
-import type { Batch, LocalCall, LocalReply } from './thread-protocol.ts';
+import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
 import { type ChannelTask, isLocal, type LocalTask, type ThreadTask } from './thread-task.ts';
 
@@ -64,6 +64,11 @@ export class Lane {
     return this.#isBusy ? this.#tasks.length - this.#begun : 0;
   }
 
+  /** Tasks of the batch that were not reported as ended. */
+  get unreported(): number {
+    return this.#isBusy ? this.#tasks.length - this.#reported : 0;
+  }
+
   /** The task that runs now, and for how long it has, ms; undefined between two of them. */
   get running(): { readonly task: ThreadTask; readonly age: number; readonly threadId: number } | undefined {
     const ended = this.#memory.ended;
@@ -106,8 +111,17 @@ export class Lane {
   }
 
   /** Tells the running task to end, through memory that it may look at. */
-  abort(task: ThreadTask): void {
-    this.#memory.abort(this.#tasks.indexOf(task));
+  abort(task: ThreadTask, reason: AbortReason): void {
+    this.#memory.abort(this.#tasks.indexOf(task), reason);
+  }
+
+  /** The thread has replied to a local task; if nothing has come, it could not be read, and Piscina would wait for ever. */
+  async checkReply(id: number): Promise<void> {
+    await nextTurn();
+    const [task] = this.#tasks;
+    if (!task || task.id !== id || !isLocal(task)) return;
+    task.fail(new RangeError(`the result of task ${task.call.name} is nested too deeply to be read`));
+    this.kill();
   }
 
   /** Ends the thread that runs the batch. */
@@ -136,7 +150,7 @@ export class Lane {
     const message: LocalCall = { lane: this.#number, id, call, payload };
     try {
       const reply: LocalReply = await this.#set().piscina.run(message);
-      task.settle(reply);
+      if (this.#tasks.includes(task)) task.settle(reply);
     } catch (error) {
       const isRefused = error instanceof Error && error.name === 'DataCloneError' && this.#begun === 0;
       if (!isRefused) throw error;

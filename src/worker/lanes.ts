@@ -79,6 +79,11 @@ export class Lanes {
     this.pump();
   }
 
+  /** There is nothing to watch any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
   /** Gives waiting tasks to idle lanes, an equal share to each. */
   pump(): void {
     const idle = this.#lanes.filter(lane => !lane.isBusy);
@@ -133,7 +138,7 @@ export class Lanes {
     const running = lane?.running;
     if (!lane || !running || this.#endings.has(running.task)) return;
     this.#endings.set(running.task, { lane, at: clock(), isKilled: false });
-    lane.abort(running.task);
+    lane.abort(running.task, reason);
     this.#events.onAbort(running.task, reason, running.threadId);
     this.#watch();
   }
@@ -159,7 +164,8 @@ export class Lanes {
     const hasWaiting = this.#queue.some(task => !isLocal(task));
     for (const lane of this.#lanes) {
       if (!lane.isBusy) continue;
-      if (hasWaiting || lane.unbegun > 0) due = Math.min(due, now + stall);
+      // What ends before the last of a batch has to be fetched, whatever the last one does.
+      if (hasWaiting || lane.unreported > 1) due = Math.min(due, now + stall);
       const { running } = lane;
       const { timeout } = (running?.task ?? lane.tasks[0])?.call ?? { timeout: 0 };
       if (timeout > 0 && !(running && this.#endings.has(running.task))) {

@@ -35,7 +35,8 @@ export class RunningTask implements TaskContext {
   }
 
   get isAborted(): boolean {
-    return this.#reason !== undefined || (this.#memory?.isAborted(this.#place) ?? false);
+    this.#reason ??= this.#memory?.abortReason(this.#place);
+    return this.#reason !== undefined;
   }
 
   abort(reason: AbortReason): void {
@@ -60,6 +61,6 @@ export class RunningTask implements TaskContext {
 
   #abortSignal(): void {
     const name = this.#reason === 'timed out' ? 'TimeoutError' : 'AbortError';
-    this.#controller?.abort(new DOMException(`the task was ${this.#reason ?? 'cancelled'}`, name));
+    this.#controller?.abort(new DOMException(`the task was ${this.#reason}`, name));
   }
 }

@@ -88,9 +88,13 @@ async function runBatch({ lane, tasks }: Batch): Promise<number> {
 async function runLocal({ lane, id, call, payload }: LocalCall): Promise<LocalReply> {
   const memory = lanes[lane] as LaneMemory;
   memory.enter(threadId);
-  memory.begin(0, clock());
+  // Taken back before it began: nobody waits for a reply.
+  if (!memory.begin(0, clock())) return { result: undefined };
   const reply = await replyTo(id, call, payload, new RunningTask(call, memory));
   memory.end();
+  if ('result' in reply && !isPlain(reply.result)) {
+    setImmediate(() => parentPort?.postMessage({ type: 'replied', lane, id }));
+  }
   return reply;
 }
 
@@ -105,9 +109,11 @@ async function replyTo(
     let result = run(payload, running);
     if (isPromise(result)) result = await whileWaiting(id, running, result);
     result = unwrapMoved(result);
-    assertCloneable(result);
+    // Here it fails its own task; in Piscina's hands it would end the thread, and tell the caller nothing on Node 20.
+    if (!isPlain(result)) structuredClone(result);
     return { result };
   } catch (error) {
+    if (error instanceof NoSuchTask) return { unknown: error.names };
     return { thrown: encodeThrown(error) };
   }
 }
@@ -203,8 +209,7 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
   );
 }
 
-/** Here it fails its own task; in Piscina's hands it would end the thread, and tell the caller nothing on Node 20. */
-function assertCloneable(result: unknown): void {
-  const isPlain = Object(result) !== result && typeof result !== 'symbol';
-  if (!isPlain && !ArrayBuffer.isView(result)) structuredClone(result);
+/** Whether it can be sent for certain, and be read. */
+function isPlain(value: unknown): boolean {
+  return (Object(value) !== value && typeof value !== 'symbol') || ArrayBuffer.isView(value);
 }

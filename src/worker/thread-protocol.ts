@@ -28,13 +28,19 @@ export interface LocalCall {
   readonly payload: unknown;
 }
 
-export type LocalReply = { readonly result: unknown } | { readonly thrown: Thrown };
+export type LocalReply =
+  | { readonly result: unknown }
+  | { readonly thrown: Thrown }
+  /** There is no task of that name, but these. */
+  | { readonly unknown: readonly string[] };
 
 export type ThreadMessage =
   | { readonly type: 'loaded'; readonly threadId: number; readonly port: MessagePort }
   | { readonly type: 'load-failed'; readonly error: ErrorReport }
   /** Records that cannot wait for the end of the batch, or find no room in the memory of the lane. */
   | { readonly type: 'records'; readonly lane: number; readonly bytes: Uint8Array }
+  /** A reply to a local task is on its way that the host may not be able to read: its stack is smaller. */
+  | { readonly type: 'replied'; readonly lane: number; readonly id: number }
   /** There are results to be fetched from the memory of the lane. */
   | { readonly type: 'results'; readonly lane: number }
   | {

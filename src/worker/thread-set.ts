@@ -26,6 +26,8 @@ export interface ThreadSetEvents {
   readonly onBroken: (error: ThreadLoadError) => void;
   /** What a thread says about its work. */
   readonly onMessage: (message: ThreadMessage) => void;
+  /** A thread has loaded the task module. */
+  readonly onThreadReady: () => void;
   readonly onThreadEnd: (threadId: number) => void;
 }
 
@@ -64,6 +66,11 @@ export class ThreadSet {
     return this.#ports;
   }
 
+  /** Whether the threads are less than there should be, and one is being started. */
+  get isStarting(): boolean {
+    return this.#ports.size < this.#wanted;
+  }
+
   post(threadId: number, message: HostMessage): void {
     this.#ports.get(threadId)?.postMessage(message);
   }
@@ -85,6 +92,7 @@ export class ThreadSet {
       case 'loaded':
         this.#addPort(message.threadId, message.port);
         if (--this.#toLoad === 0) this.#loaded.resolve();
+        this.#events.onThreadReady();
         break;
       case 'load-failed':
         this.#failLoad(message.error);

@@ -47,6 +47,7 @@ export class Threads implements TaskPool {
   readonly #lanes: Lanes;
   readonly #lanesByNumber: readonly Lane[];
   readonly #broadcasts: Broadcasts;
+  readonly #broadcastsToStart: ChannelTask[] = [];
   readonly #scratch = new ByteWriter();
   readonly #whenIdle = new Set<() => void>();
   #taskNames: readonly string[] = [];
@@ -74,7 +75,9 @@ export class Threads implements TaskPool {
     this.#broadcasts = new Broadcasts({
       onDone: (task, results) => this.#conclude(task, Status.done, results),
       onFailed: (task, error) => this.#conclude(task, Status.thrown, encodeThrown(error)),
-      onOverdue: threadId => this.#set?.terminate(threadId),
+      onUnknown: (task, names) => this.#conclude(task, Status.unknown, names),
+      endThread: threadId => this.#endIdleThread(threadId),
+      onAbort: (id, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason: 'cancelled' }),
     });
     if (config.threads === 0) return;
     const setup = { source, lanes: this.#lanesByNumber.map(({ shared }) => shared) };
@@ -85,7 +88,9 @@ export class Threads implements TaskPool {
         onError: events.onError,
         onBroken: events.onBroken,
         onMessage: message => this.#onMessage(message),
-        onThreadEnd: threadId => this.#broadcasts.threadEnded(threadId),
+        onThreadReady: () => this.#startBroadcasts(),
+        onThreadEnd: threadId =>
+          this.#broadcasts.threadEnded(threadId, (config.minThreads ?? config.threads) < config.threads),
       },
       options,
     );
@@ -135,6 +140,7 @@ export class Threads implements TaskPool {
     const reply = await task.outcome;
     // Here, where the caller's frames are in the stack.
     if ('thrown' in reply) throw decodeThrown(reply.thrown);
+    if ('unknown' in reply) throw new UnknownTaskError(name, reply.unknown);
     return reply.result as Result;
   }
 
@@ -146,7 +152,8 @@ export class Threads implements TaskPool {
       return;
     }
     const broadcasts = tasks.filter(({ call }) => call.kind === 'broadcast');
-    for (const task of broadcasts) this.#broadcasts.start(task, this.#set.ports);
+    this.#broadcastsToStart.push(...broadcasts);
+    if (broadcasts.length > 0) this.#startBroadcasts();
     this.#lanes.submit(
       broadcasts.length === 0 ? tasks : tasks.filter(({ call }) => call.kind !== 'broadcast'),
     );
@@ -154,7 +161,8 @@ export class Threads implements TaskPool {
 
   /** Nobody waits for the task of the channel any more. */
   cancel(id: number): void {
-    const broadcast = this.#broadcasts.takeOut(id);
+    const at = this.#broadcastsToStart.findIndex(task => task.id === id);
+    const broadcast = at < 0 ? this.#broadcasts.takeOut(id) : this.#broadcastsToStart.splice(at, 1)[0];
     if (broadcast) this.#conclude(broadcast, Status.ended, undefined);
     else this.#lanes.cancel(id);
   }
@@ -178,6 +186,7 @@ export class Threads implements TaskPool {
       // Who waited for the last result may ask for more.
       await nextTurn();
     }
+    this.#lanes.close();
     await this.#set?.close();
   }
 
@@ -196,6 +205,9 @@ export class Threads implements TaskPool {
       case 'records':
         this.#lanesByNumber[message.lane]?.receive(message.bytes);
         break;
+      case 'replied':
+        void this.#lanesByNumber[message.lane]?.checkReply(message.id);
+        break;
       case 'results':
         this.#lanesByNumber[message.lane]?.fetch();
         break;
@@ -203,6 +215,18 @@ export class Threads implements TaskPool {
         this.#broadcasts.answered(message.id, message.threadId, message.reply);
         break;
     }
+  }
+
+  /** While the only thread is being replaced, there is none for them yet. */
+  #startBroadcasts(): void {
+    if (!this.#set || (this.#set.ports.size === 0 && this.#set.isStarting)) return;
+    for (const task of this.#broadcastsToStart.splice(0)) this.#broadcasts.start(task, this.#set.ports);
+  }
+
+  #endIdleThread(threadId: number): boolean {
+    if (this.#lanes.running.some(task => task.threadId === threadId)) return false;
+    this.#set?.terminate(threadId);
+    return true;
   }
 
   #takeBackLocal(id: number): boolean {
@@ -250,7 +274,12 @@ export class Threads implements TaskPool {
 
   /** The last word about a task of the channel that is not its thread's. */
   #conclude(task: ChannelTask, status: Status, value: unknown): void {
-    this.#record(task.id, status, value);
+    try {
+      this.#record(task.id, status, value);
+    } catch (error) {
+      // Threads can share with their host what cannot go on to the master.
+      this.#record(task.id, Status.thrown, encodeThrown(error));
+    }
     this.#ended(1);
     if (status !== Status.returned) this.#events.onEnded(1);
   }
