@@ -1,6 +1,7 @@
 /** Errors on their way between threads and processes: structured clone alone loses class names and own properties. */
 
 import { inspect } from 'node:util';
+import { serialize } from './clone.ts';
 
 /** A cloneable picture of an error. */
 export interface ErrorValue {
@@ -25,23 +26,22 @@ const longestCauseChain = 20;
 
 /** `parents` are the errors that `thrown` is a cause of: one of them cannot be its cause again. */
 export function encodeThrown(thrown: unknown, parents: readonly Error[] = []): Thrown {
-  if (!(thrown instanceof Error)) return { value: cloneable(thrown) };
+  if (!(thrown instanceof Error)) return { value: cloneable(() => thrown) };
   const name = classNameOf(thrown);
   if (parents.includes(thrown)) return { value: `[circular: ${name}: ${thrown.message}]` };
   if (parents.length > longestCauseChain) return { value: `[${name}: ${thrown.message}]` };
   const native = nativeNameOf(thrown);
   const chain = [...parents, thrown];
   const properties: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(thrown)) {
-    if (key !== 'cause' && key !== 'errors') properties[key] = cloneable(value);
+  for (const key of Object.keys(thrown)) {
+    if (key !== 'cause' && key !== 'errors') properties[key] = cloneable(() => thrown[key as keyof Error]);
   }
   return {
     error: {
       name,
       native,
-      message: thrown.message,
-      // V8 wrote the first line before the constructor could set a name.
-      stack: thrown.stack?.replace(new RegExp(`^${native}(?=[:\\n])`), () => name),
+      message: String(thrown.message),
+      stack: stackOf(thrown, native, name),
       properties,
       ...('cause' in thrown && { cause: encodeThrown(thrown.cause, chain) }),
       ...(thrown instanceof AggregateError && {
@@ -67,10 +67,22 @@ export function decodeThrown(thrown: Thrown): unknown {
   return error;
 }
 
+function stackOf(error: Error, native: NativeName, name: string): string | undefined {
+  try {
+    const { stack } = error;
+    if (typeof stack !== 'string') return undefined;
+    // V8 wrote the first line before the constructor could set a name.
+    return stack.replace(new RegExp(`^${native}(?=[:\\n])`), () => name);
+  } catch {
+    // With source maps Node writes it when it is read, and fails over an odd name.
+    return undefined;
+  }
+}
+
 /** A class that gives its errors no name of their own has one itself. */
 function classNameOf(error: Error): string {
   const { name } = error.constructor;
-  return error.name in nativeClasses && name ? name : error.name;
+  return error.name in nativeClasses && name ? name : String(error.name);
 }
 
 function nativeNameOf(error: Error): NativeName {
@@ -86,11 +98,17 @@ function define(error: Error, key: string, value: unknown): void {
   Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: false });
 }
 
-function cloneable(value: unknown): unknown {
+/** The value, or a text in place of one that cannot be sent, or not even be read. */
+function cloneable(read: () => unknown): unknown {
   try {
-    structuredClone(value);
+    const value = read();
+    if (Object(value) === value || typeof value === 'symbol') serialize(value);
     return value;
-  } catch {
-    return inspect(value, { customInspect: false });
+  } catch (error) {
+    try {
+      return inspect(read(), { customInspect: false });
+    } catch {
+      return `[unreadable: ${error}]`;
+    }
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Thrown } from '../channel/error-value.ts';
-import { isFinal, Status, type TaskRecord, valueOfRecord } from '../channel/records.ts';
+import { Status, type TaskRecord, valueOfRecord } from '../channel/records.ts';
 import {
   NoThreadsError,
   QueueTimeoutError,
@@ -69,7 +69,7 @@ export class Dispatcher {
   /** Sends tasks to that process from when it is ready until it ends. */
   attach(worker: WorkerProcess): void {
     const link = new WorkerLink(worker, {
-      onRecord: (task, record) => this.#onRecord(task, record),
+      onRecord: (task, record) => this.#read(task, record),
       onRoom: () => this.#onRoom(),
     });
     this.#links.set(worker, link);
@@ -162,7 +162,7 @@ export class Dispatcher {
     try {
       link.add(task, this.#loadOf(task));
     } catch (error) {
-      link.isQuarantined &&= link.outstanding > 0;
+      if (link.suspect === task) link.suspect = undefined;
       task.reject({ error: error as Error });
     }
   }
@@ -185,12 +185,21 @@ export class Dispatcher {
     if (this.queued > 0) this.#flushSoon();
   }
 
+  /** A value that cannot be read here, such as one that is nested too deeply, is the end of its own task only. */
+  #read(task: PoolTask, record: TaskRecord): void {
+    try {
+      this.#onRecord(task, record);
+    } catch (error) {
+      this.cancel(task, error as Error);
+    }
+  }
+
   #onRecord(task: PoolTask, record: TaskRecord): void {
     const { name } = task.call;
     switch (record.status) {
       case Status.done:
         this.#recordTimes(task, record.runTime);
-        this.#resolve(task, record);
+        task.resolve(valueOfRecord(record));
         break;
       case Status.thrown:
         this.#recordTimes(task, record.runTime);
@@ -218,18 +227,6 @@ export class Dispatcher {
         task.reject({ error: new NoThreadsError() });
         break;
     }
-    if (isFinal(record.status)) task.load = 0;
-  }
-
-  #resolve(task: PoolTask, record: TaskRecord): void {
-    let value: unknown;
-    try {
-      value = valueOfRecord(record);
-    } catch (error) {
-      task.reject({ error: error as Error });
-      return;
-    }
-    task.resolve(value);
   }
 
   #recordTimes(task: PoolTask, runTime: number): void {

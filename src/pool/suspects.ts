@@ -41,8 +41,9 @@ export class Suspects {
     const idle = links.filter(link => link.outstanding === 0);
     while (this.#waiting.length > 0 && allowed > 0 && idle.length > 0) {
       const link = idle.pop() as WorkerLink;
-      link.isQuarantined = true;
-      send(link, this.#waiting.shift() as PoolTask);
+      const task = this.#waiting.shift() as PoolTask;
+      link.suspect = task;
+      send(link, task);
       allowed--;
     }
     if (this.#waiting.length === 0 || allowed <= 0) return;

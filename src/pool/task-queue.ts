@@ -34,19 +34,27 @@ export class TaskQueue {
   }
 
   shift(): PoolTask | undefined {
-    const task = this.#next()?.shift();
-    if (task) this.#size--;
+    const level = this.#next();
+    const task = level?.first;
+    if (level && task) this.#removeFrom(level, task);
     return task;
   }
 
   remove(task: PoolTask): void {
     const level = this.#levels.find(({ priority }) => priority === task.priority);
-    if (level?.remove(task)) this.#size--;
+    if (level) this.#removeFrom(level, task);
   }
 
   /** Takes all out. */
   *drain(): Generator<PoolTask> {
     for (let task = this.shift(); task; task = this.shift()) yield task;
+  }
+
+  #removeFrom(level: Level, task: PoolTask): void {
+    if (!level.remove(task)) return;
+    this.#size--;
+    // There may be as many priorities as tasks.
+    if (!level.first && this.#levels.length > 1) this.#levels.splice(this.#levels.indexOf(level), 1);
   }
 
   #level(priority: number): Level {
@@ -94,12 +102,6 @@ class Level {
     if (this.first) this.first.previous = task;
     else this.#last = task;
     this.first = task;
-  }
-
-  shift(): PoolTask | undefined {
-    const task = this.first;
-    if (task) this.remove(task);
-    return task;
   }
 
   remove(task: PoolTask): boolean {

@@ -32,8 +32,8 @@ export class WorkerLink {
   /** It gave tasks back, since all of its threads are held up. */
   #isHeldUp = false;
   #completed = 0;
-  /** Runs one suspect, and nothing beside it. */
-  isQuarantined = false;
+  /** Runs alone while it is here. */
+  suspect: PoolTask | undefined;
 
   constructor(worker: WorkerProcess, events: LinkEvents) {
     const { threads, concurrentTasksPerWorker } = worker.spec.config;
@@ -49,6 +49,10 @@ export class WorkerLink {
   /** Whether tasks can be sent at all. */
   get isOpen(): boolean {
     return this.worker.state === 'ready' && !this.worker.ending && this.worker.tasks?.writable === true;
+  }
+
+  get isQuarantined(): boolean {
+    return this.suspect !== undefined;
   }
 
   /** What has been sent and has not ended. */
@@ -130,7 +134,7 @@ export class WorkerLink {
     this.#outstanding.delete(task.id);
     this.#load = this.#outstanding.size === 0 ? 0 : this.#load - task.load;
     task.link = undefined;
-    this.isQuarantined = false;
+    if (this.suspect === task) this.suspect = undefined;
     this.#isHeldUp = status === Status.returned;
     if (status !== Status.returned) this.#completed++;
   }

@@ -56,6 +56,17 @@ export class Broadcasts {
     this.#finishIfDone(broadcast);
   }
 
+  /** The reply of that thread has been sent: if it has not come, it is one that cannot be read. */
+  replied(id: number, threadId: number): void {
+    const broadcast = this.#broadcasts.get(id);
+    if (!broadcast?.open.delete(threadId)) return;
+    const { name } = broadcast.task.call;
+    broadcast.failure ??= {
+      error: new RangeError(`the result of task ${name} is nested too deeply to be read`),
+    };
+    this.#finishIfDone(broadcast);
+  }
+
   /** `mayEnd`: there are threads that are let go when they have nothing else to do; then it is no failure. */
   threadEnded(threadId: number, mayEnd: boolean): void {
     for (const broadcast of this.#broadcasts.values()) {

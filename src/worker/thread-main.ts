@@ -192,6 +192,7 @@ async function onHostMessage(message: HostMessage): Promise<void> {
       const { id, call, payload } = message;
       const reply = await replyTo(id, call, readValue(Buffer.from(payload)), new RunningTask(call));
       parentPort?.postMessage({ type: 'broadcast', id, threadId, reply });
+      parentPort?.postMessage({ type: 'broadcast-replied', id, threadId });
       break;
     }
   }

@@ -48,7 +48,9 @@ export type ThreadMessage =
       readonly id: number;
       readonly threadId: number;
       readonly reply: LocalReply;
-    };
+    }
+  /** Follows it: a reply that has not come by then cannot be read. */
+  | { readonly type: 'broadcast-replied'; readonly id: number; readonly threadId: number };
 
 /** What the host says on the port of one thread. */
 export type HostMessage =

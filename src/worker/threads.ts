@@ -214,6 +214,9 @@ export class Threads implements TaskPool {
       case 'broadcast':
         this.#broadcasts.answered(message.id, message.threadId, message.reply);
         break;
+      case 'broadcast-replied':
+        this.#broadcasts.replied(message.id, message.threadId);
+        break;
     }
   }
 
