@@ -9,6 +9,8 @@ export const FrameType = {
   recall: 3,
   /** Master → worker: how many further items the reader of a stream takes. */
   credit: 4,
+  /** Master → worker: no further tasks come. */
+  noMoreTasks: 6,
   /** Worker → master: records, see `records.ts`. */
   records: 5,
 } as const;

@@ -13,6 +13,8 @@ import {
   tasksFd,
   type WorkerMessage,
 } from '../channel/control.ts';
+import { FrameSender } from '../channel/frame-sender.ts';
+import { FrameType } from '../channel/frames.ts';
 import { watchdogFd } from '../channel/watchdog.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
@@ -36,8 +38,6 @@ interface WorkerEvents {
   ready: [];
   /** It asks to be replaced; `retireReason` says why. */
   retire: [];
-  /** It takes no more tasks; what it has is finished. */
-  draining: [];
   /** What one of its threads threw outside of any task. */
   threadError: [error: ErrorReport];
   exit: [reason: ExitReason];
@@ -65,6 +65,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   #lastWords = '';
   #heartbeat: Heartbeat | undefined;
   #retireReason: string | undefined;
+  #takesTasks = true;
 
   readonly startedAt: number;
   #readyAt: number | undefined;
@@ -111,6 +112,11 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
 
   get stderr(): Readable | null {
     return this.#child?.stderr ?? null;
+  }
+
+  /** Whether tasks may be sent to it. */
+  get takesTasks(): boolean {
+    return this.#takesTasks && this.#state === 'ready' && this.#ending === undefined;
   }
 
   /** Where tasks go and their results come from. */
@@ -327,10 +333,11 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.emit('exit', reason);
   }
 
-  /** Both sides know then that nothing follows what was sent so far. */
+  /** Both sides know then that no task follows those that were sent; what runs can still be told to end. */
   #closeTasks(): void {
-    this.emit('draining');
-    this.tasks?.end();
+    if (!this.#takesTasks) return;
+    this.#takesTasks = false;
+    if (this.tasks?.writable) new FrameSender(this.tasks).send(FrameType.noMoreTasks);
   }
 
   /** States only go forward. */

@@ -1,6 +1,7 @@
 /** What tasks have in common that are called alike: written once for all of them that go together. */
 
 import type { TaskCall } from '../channel/tasks.ts';
+import { timeLimit } from '../channel/time-limit.ts';
 import { Modules } from './modules.ts';
 
 /** More of them are forgotten: a program that makes up a time limit for each task must not fill memory with them. */
@@ -36,8 +37,7 @@ export class Calls {
     ownTimeout: number | undefined,
     rest: Pick<TaskCall, 'window' | 'module'>,
   ): TaskCall {
-    const timeout = ownTimeout ?? this.#timeout;
-    return { kind, name, timeout: Number.isFinite(timeout) ? timeout : 0, attempt: 1, ...rest };
+    return { kind, name, timeout: timeLimit(ownTimeout ?? this.#timeout), attempt: 1, ...rest };
   }
 
   #add(key: string, call: TaskCall): TaskCall {

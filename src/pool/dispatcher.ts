@@ -85,9 +85,9 @@ export class Dispatcher {
     this.#flushSoon();
   }
 
-  /** Sends it to that process now, whatever it is busy with. Throws a `DataCloneError`. */
+  /** Sends it to that process now, whatever it is busy with. */
   sendTo(link: WorkerLink, task: PoolTask): void {
-    link.add(task, 0);
+    this.#send(link, task, 0);
     link.flush();
   }
 
@@ -158,9 +158,9 @@ export class Dispatcher {
     }
   }
 
-  #send(link: WorkerLink, task: PoolTask): void {
+  #send(link: WorkerLink, task: PoolTask, load = this.#loadOf(task)): void {
     try {
-      link.add(task, this.#loadOf(task));
+      link.add(task, load);
     } catch (error) {
       if (link.suspect === task) link.suspect = undefined;
       task.reject({ error: error as Error });

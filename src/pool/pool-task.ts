@@ -76,11 +76,17 @@ export class PoolTask {
 
   /** A second answer, such as that of a task that was cancelled while it ran, is nobody's. */
   resolve(value: unknown): void {
-    if (this.#settle(undefined)) this.outcome.resolve(value);
+    if (this.#settle()) {
+      this.outcome.resolve(value);
+      this.#observer.onSettled(this, undefined);
+    }
   }
 
   reject(failure: TaskFailure): void {
-    if (this.#settle(failure)) this.outcome.reject(failure);
+    if (this.#settle()) {
+      this.outcome.reject(failure);
+      this.#observer.onSettled(this, failure);
+    }
   }
 
   /** Whether it may be run once more after it was lost. */
@@ -88,11 +94,10 @@ export class PoolTask {
     return !this.isSettled && this.call.attempt <= this.retries;
   }
 
-  #settle(failure: TaskFailure | undefined): boolean {
+  #settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
     this.cleanUp?.();
-    this.#observer.onSettled(this, failure);
     return true;
   }
 }

@@ -2,6 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import type { TaskCall } from '../channel/tasks.ts';
+import { timeLimit } from '../channel/time-limit.ts';
 import { PoolClosedError, QueueFullError, TaskAbortError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
 import { onAbort } from './abort.ts';
@@ -37,6 +38,8 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
   #lastId = 0;
   /** Tasks that have not settled. */
   #pending = 0;
+  /** Broadcasts that wait for a process. */
+  #waiting = 0;
   #whenIdle: (() => void) | undefined;
   #needsDrain = false;
 
@@ -53,8 +56,8 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
       },
     });
     this.#processes = new Processes(options, this.#dispatcher, {
-      onReady: process => this.emit('process:ready', process),
-      onExit: process => this.emit('process:exit', process),
+      onReady: process => this.#tell('process:ready', process),
+      onExit: process => this.#tell('process:exit', process),
       onError: error => this.#report(error),
     });
   }
@@ -81,7 +84,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
 
   async *map(
     items: Iterable<unknown> | AsyncIterable<unknown>,
-    options: MapOptions,
+    options: MapOptions = {},
   ): AsyncGenerator<unknown, void, undefined> {
     const { concurrency = Math.max(64, 4 * this.#slots), ordered = true, ...runOptions } = options;
     if (!(Number.isInteger(concurrency) && concurrency > 0)) {
@@ -120,10 +123,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     checkRunOptions(options);
     const { name = standardName, timeout } = options;
     this.#assertOpen();
-    while (this.#dispatcher.openLinks.length === 0) {
-      await this.#processes.change;
-      this.#assertOpen();
-    }
+    await this.#untilProcess();
     const call = this.#calls.get('broadcast', name, timeout);
     const results = this.#dispatcher.openLinks.map(link => {
       const { promise, resolve, reject } = withResolvers<unknown>();
@@ -233,7 +233,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     else this.#statistics.completed++;
     if (this.#needsDrain && this.#pending < this.#slots) {
       this.#needsDrain = false;
-      queueMicrotask(() => this.emit('drain'));
+      this.#tell('drain');
     }
     if (this.#pending > 0) return;
     this.#keepAlive();
@@ -242,7 +242,27 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
 
   #onFailed(task: PoolTask, failure: TaskFailure): void {
     this.#statistics.failed++;
-    if (this.listenerCount('task:error') > 0) this.emit('task:error', errorOf(failure), infoOf(task));
+    if (this.listenerCount('task:error') > 0) this.#tell('task:error', errorOf(failure), infoOf(task));
+  }
+
+  /** Later, so that a listener that throws breaks nothing here. */
+  #tell<Name extends keyof PoolEvents>(name: Name, ...args: PoolEvents[Name]): void {
+    process.nextTick(() => (this as EventEmitter).emit(name, ...args));
+  }
+
+  /** Resolves when there is a process to send to. */
+  async #untilProcess(): Promise<void> {
+    this.#waiting++;
+    this.#keepAlive();
+    try {
+      while (this.#dispatcher.openLinks.length === 0) {
+        await this.#processes.change;
+        this.#assertOpen();
+      }
+    } finally {
+      this.#waiting--;
+      this.#keepAlive();
+    }
   }
 
   #call(call: TaskCall, payload: unknown, options: RunOptions): Promise<unknown> {
@@ -267,7 +287,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
 
   #createTask(call: TaskCall, payload: unknown, outcome: TaskOutcome, options: RunOptions): PoolTask {
     const { signal, priority = 0, retries = this.#options.retries } = options;
-    const { queueTimeout = this.#options.config.queueTimeout } = options;
+    const queueTimeout = timeLimit(options.queueTimeout ?? this.#options.config.queueTimeout);
     if (signal?.aborted) throw new TaskAbortError(call.name, signal.reason);
     this.#lastId = (this.#lastId + 1) >>> 0;
     const task = new PoolTask(this.#lastId, call, payload, outcome, this, {
@@ -285,8 +305,8 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
   #watch(task: PoolTask, signal: AbortSignal | undefined, queueTimeout: number): () => void {
     const abort = () => this.#dispatcher.cancel(task, new TaskAbortError(task.call.name, signal?.reason));
     const forget = signal && onAbort(signal, abort);
-    const limited = queueTimeout > 0 && Number.isFinite(queueTimeout);
-    const timer = limited ? setTimeout(() => this.#dispatcher.expireWait(task), queueTimeout) : undefined;
+    const timer =
+      queueTimeout > 0 ? setTimeout(() => this.#dispatcher.expireWait(task), queueTimeout) : undefined;
     return () => {
       clearTimeout(timer);
       forget?.();
@@ -302,13 +322,13 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
 
   /** An error that no task is to blame for. That nobody listens must not end the whole program. */
   #report(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error);
+    if (this.listenerCount('error') > 0) this.#tell('error', error);
     else process.emitWarning(error);
   }
 
   /** A pool without work does not keep its program alive. */
   #keepAlive(): void {
-    this.#processes.keepAlive(this.#pending > 0 || this.#state === 'closing');
+    this.#processes.keepAlive(this.#pending + this.#waiting > 0 || this.#state === 'closing');
   }
 
   async #close(): Promise<void> {

@@ -17,6 +17,8 @@ export interface LinkEvents {
 const sentAhead = 1;
 /** The same in tasks per thread. */
 const mostAhead = 512;
+/** Bytes of tasks that wait to be taken by the process; beyond that only free threads get more. */
+const mostUnsent = 4 * 1024 * 1024;
 
 export class WorkerLink {
   readonly worker: WorkerProcess;
@@ -48,7 +50,7 @@ export class WorkerLink {
 
   /** Whether tasks can be sent at all. */
   get isOpen(): boolean {
-    return this.worker.state === 'ready' && !this.worker.ending && this.worker.tasks?.writable === true;
+    return this.worker.takesTasks && this.worker.tasks?.writable === true;
   }
 
   get isQuarantined(): boolean {
@@ -73,8 +75,13 @@ export class WorkerLink {
   hasRoom(load: number): boolean {
     const { size } = this.#outstanding;
     if (size < this.slots) return true;
-    if (this.#isHeldUp || size >= this.#threads * mostAhead) return false;
+    if (this.#isHeldUp || size >= this.#threads * mostAhead || this.#unsent > mostUnsent) return false;
     return this.#load + load <= this.#threads * sentAhead;
+  }
+
+  /** Bytes that the process has not taken yet. */
+  get #unsent(): number {
+    return (this.worker.tasks?.writableLength ?? 0) + (this.#sender?.body.length ?? 0);
   }
 
   /** How busy it is, to compare it with others. */

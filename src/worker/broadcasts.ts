@@ -1,9 +1,9 @@
 /** Tasks that run once on every thread. */
 
 import type { MessagePort } from 'node:worker_threads';
-import { decodeThrown } from '../channel/error-value.ts';
+import { encodeThrown } from '../channel/error-value.ts';
+import { Status } from '../channel/records.ts';
 import type { EncodedTask } from '../channel/tasks.ts';
-import { TaskTimeoutError, ThreadExitError } from '../errors.ts';
 import type { HostMessage, LocalReply } from './thread-protocol.ts';
 
 interface Broadcast {
@@ -11,47 +11,56 @@ interface Broadcast {
   /** The threads that have not answered. */
   readonly open: Set<number>;
   readonly results: unknown[];
-  readonly timer: NodeJS.Timeout | undefined;
-  failure: { readonly error: unknown } | { readonly names: readonly string[] } | undefined;
+  timer: NodeJS.Timeout | undefined;
+  /** The first that went wrong. */
+  failure: { readonly status: Status; readonly value: unknown } | undefined;
 }
 
 export interface BroadcastEvents {
-  readonly onDone: (task: EncodedTask, results: readonly unknown[]) => void;
-  /** There is no task of that name, but these. */
-  readonly onUnknown: (task: EncodedTask, names: readonly string[]) => void;
-  readonly onFailed: (task: EncodedTask, error: unknown) => void;
-  /** Its time is over: ends the thread, unless that is busy with a task and has not come to it. Returns whether it did. */
-  readonly endThread: (threadId: number) => boolean;
+  /** It is over. */
+  readonly onDone: (task: EncodedTask, status: Status, value: unknown) => void;
+  /** Its time is over; its end follows. */
+  readonly onTimedOut: (task: EncodedTask) => void;
   /** Nobody waits any more for what runs there. */
   readonly onAbort: (id: number, threadId: number) => void;
+  /** Ends the thread, unless that is busy with a task and has not come to it. Returns whether it did. */
+  readonly endThread: (threadId: number) => boolean;
 }
 
 export class Broadcasts {
+  readonly #abortGrace: number;
   readonly #events: BroadcastEvents;
   readonly #broadcasts = new Map<number, Broadcast>();
 
-  constructor(events: BroadcastEvents) {
+  constructor(abortGrace: number, events: BroadcastEvents) {
+    this.#abortGrace = abortGrace;
     this.#events = events;
   }
 
   start(task: EncodedTask, ports: ReadonlyMap<number, MessagePort>): void {
     const { id, call, bytes, start, end } = task;
     const timer = call.timeout > 0 ? setTimeout(() => this.#expire(id), call.timeout) : undefined;
-    const open = new Set(ports.keys());
-    const broadcast: Broadcast = { task, open, results: [], timer, failure: undefined };
+    const broadcast: Broadcast = {
+      task,
+      open: new Set(ports.keys()),
+      results: [],
+      timer,
+      failure: undefined,
+    };
     this.#broadcasts.set(id, broadcast);
+    const payload = new Uint8Array(bytes.subarray(start, end));
+    for (const port of ports.values()) {
+      port.postMessage({ type: 'broadcast', id, call, payload } satisfies HostMessage);
+    }
     // There may be no thread where none has to be kept.
     this.#finishIfDone(broadcast);
-    const payload = new Uint8Array(bytes.subarray(start, end));
-    for (const port of ports.values())
-      port.postMessage({ type: 'broadcast', id, call, payload } satisfies HostMessage);
   }
 
   answered(id: number, threadId: number, reply: LocalReply): void {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast?.open.delete(threadId)) return;
-    if ('thrown' in reply) broadcast.failure ??= { error: decodeThrown(reply.thrown) };
-    else if ('unknown' in reply) broadcast.failure ??= { names: reply.unknown };
+    if ('thrown' in reply) broadcast.failure ??= { status: Status.thrown, value: reply.thrown };
+    else if ('unknown' in reply) broadcast.failure ??= { status: Status.unknown, value: reply.unknown };
     else broadcast.results.push(reply.result);
     this.#finishIfDone(broadcast);
   }
@@ -61,9 +70,8 @@ export class Broadcasts {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast?.open.delete(threadId)) return;
     const { name } = broadcast.task.call;
-    broadcast.failure ??= {
-      error: new RangeError(`the result of task ${name} is nested too deeply to be read`),
-    };
+    const error = new RangeError(`the result of task ${name} is nested too deeply to be read`);
+    broadcast.failure ??= { status: Status.thrown, value: encodeThrown(error) };
     this.#finishIfDone(broadcast);
   }
 
@@ -71,42 +79,49 @@ export class Broadcasts {
   threadEnded(threadId: number, mayEnd: boolean): void {
     for (const broadcast of this.#broadcasts.values()) {
       if (!broadcast.open.delete(threadId)) continue;
-      if (!mayEnd)
-        broadcast.failure ??= { error: new ThreadExitError(broadcast.task.call.name, 'it exited') };
+      if (!mayEnd) broadcast.failure ??= { status: Status.threadLost, value: 'it exited' };
       this.#finishIfDone(broadcast);
     }
   }
 
-  /** Nobody waits for it any more. Undefined where it is not under way. */
-  takeOut(id: number): EncodedTask | undefined {
+  /** Nobody waits for it any more. Returns whether it is under way; its end follows then. */
+  cancel(id: number): boolean {
     const broadcast = this.#broadcasts.get(id);
-    if (!broadcast) return undefined;
-    clearTimeout(broadcast.timer);
-    this.#broadcasts.delete(id);
-    for (const threadId of broadcast.open) this.#events.onAbort(id, threadId);
-    return broadcast.task;
+    if (!broadcast) return false;
+    broadcast.failure = { status: Status.ended, value: undefined };
+    this.#abort(broadcast);
+    return true;
+  }
+
+  close(): void {
+    for (const { timer } of this.#broadcasts.values()) clearTimeout(timer);
   }
 
   #expire(id: number): void {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast) return;
-    const { name, timeout } = broadcast.task.call;
-    broadcast.failure ??= { error: new TaskTimeoutError(name, timeout) };
-    // The end of a thread is what answers for it.
-    for (const threadId of broadcast.open) {
-      if (this.#events.endThread(threadId)) continue;
-      broadcast.open.delete(threadId);
-      this.#events.onAbort(id, threadId);
-    }
-    this.#finishIfDone(broadcast);
+    broadcast.failure = { status: Status.ended, value: undefined };
+    this.#events.onTimedOut(broadcast.task);
+    this.#abort(broadcast);
   }
 
-  #finishIfDone({ task, open, results, timer, failure }: Broadcast): void {
-    if (open.size > 0) return;
+  /** Threads that do not answer within the grace time are ended, and that answers for them. */
+  #abort(broadcast: Broadcast): void {
+    const { task, open } = broadcast;
+    for (const threadId of open) this.#events.onAbort(task.id, threadId);
+    clearTimeout(broadcast.timer);
+    broadcast.timer = setTimeout(() => {
+      for (const threadId of open) if (!this.#events.endThread(threadId)) open.delete(threadId);
+      this.#finishIfDone(broadcast);
+    }, this.#abortGrace);
+  }
+
+  #finishIfDone(broadcast: Broadcast): void {
+    const { task, open, results, timer, failure } = broadcast;
+    if (open.size > 0 || this.#broadcasts.get(task.id) !== broadcast) return;
     clearTimeout(timer);
     this.#broadcasts.delete(task.id);
-    if (failure && 'names' in failure) this.#events.onUnknown(task, failure.names);
-    else if (failure) this.#events.onFailed(task, failure.error);
-    else this.#events.onDone(task, results);
+    if (failure) this.#events.onDone(task, failure.status, failure.value);
+    else this.#events.onDone(task, Status.done, results);
   }
 }

@@ -6,6 +6,7 @@ import { tasksFd } from '../channel/control.ts';
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameReader, FrameType } from '../channel/frames.ts';
 import { type EncodedTask, TaskReader } from '../channel/tasks.ts';
+import { withResolvers } from '../promise.ts';
 import type { Threads } from './threads.ts';
 
 /** Larger records are sent as they are; smaller ones are collected until the turn of the event loop ends. */
@@ -15,6 +16,7 @@ export class TaskServer {
   readonly #threads: Threads;
   readonly #socket = new Socket({ fd: tasksFd, readable: true, writable: true, allowHalfOpen: true });
   readonly #sender = new FrameSender(this.#socket);
+  readonly #noMoreTasks = withResolvers<void>();
   #isFlushDue = false;
   /** Resolves when the master sends no more tasks. */
   readonly drained: Promise<void>;
@@ -25,9 +27,8 @@ export class TaskServer {
     this.#socket.on('data', chunk => frames.push(chunk));
     // A master that is gone shows on the IPC channel.
     this.#socket.on('error', () => {});
-    this.drained = new Promise(resolve => {
-      this.#socket.once('end', resolve).once('close', resolve);
-    });
+    this.drained = this.#noMoreTasks.promise;
+    this.#socket.once('end', this.#noMoreTasks.resolve).once('close', this.#noMoreTasks.resolve);
   }
 
   /** Sends records, soon. */
@@ -43,13 +44,13 @@ export class TaskServer {
     process.nextTick(() => this.#flush());
   }
 
-  /** Resolves when everything is sent. */
+  /** Resolves when everything is sent, or can be no more. */
   async close(): Promise<void> {
     this.#flush();
-    if (this.#socket.destroyed) return;
-    const closed = once(this.#socket, 'close');
+    if (!this.#socket.writable) return;
+    const sent = Promise.race([once(this.#socket, 'finish'), once(this.#socket, 'close')]);
     this.#socket.end();
-    await closed;
+    await sent;
   }
 
   #flush(): void {
@@ -61,6 +62,9 @@ export class TaskServer {
     switch (type) {
       case FrameType.run:
         this.#threads.submit(readTasks(body));
+        break;
+      case FrameType.noMoreTasks:
+        this.#noMoreTasks.resolve();
         break;
       case FrameType.cancel:
         this.#threads.cancel(body.readUInt32LE(0));

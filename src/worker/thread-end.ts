@@ -5,7 +5,7 @@ export const outOfMemory = 'out of memory (max_thread_memory, or what Node chose
 /** Undefined where `error` is what the user's code threw. */
 export function explainThreadEnd(error: unknown): string | undefined {
   if (isOutOfMemory(error)) return outOfMemory;
-  const exitCode = error instanceof Error && /^worker exited with code: (\d+)$/.exec(error.message)?.[1];
+  const exitCode = error instanceof Error && /^worker exited with code: (-?\d+)$/.exec(error.message)?.[1];
   return exitCode ? `it exited with code ${exitCode}` : undefined;
 }
 

@@ -65,3 +65,17 @@ export type HostMessage =
 
 /** Why a running task is to end: nobody waits for it any more, or it is over its time. */
 export type AbortReason = 'cancelled' | 'timed out';
+
+const threadMessages: ReadonlySet<unknown> = new Set<ThreadMessage['type']>([
+  'loaded',
+  'load-failed',
+  'records',
+  'replied',
+  'results',
+  'broadcast',
+  'broadcast-replied',
+]);
+
+export function isThreadMessage(message: unknown): message is ThreadMessage {
+  return threadMessages.has((message as { type?: unknown } | null | undefined)?.type);
+}

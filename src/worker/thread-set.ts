@@ -9,7 +9,13 @@ import { ThreadLoadError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
 import { reportError } from './error-report.ts';
 import { isOutOfMemory, outOfMemory } from './thread-end.ts';
-import { type HostMessage, setupKey, type ThreadMessage, type ThreadSetup } from './thread-protocol.ts';
+import {
+  type HostMessage,
+  isThreadMessage,
+  setupKey,
+  type ThreadMessage,
+  type ThreadSetup,
+} from './thread-protocol.ts';
 
 const threadMain = fileURLToPath(import.meta.resolve('./thread-main.js'));
 const mebibyte = 2 ** 20;
@@ -53,7 +59,10 @@ export class ThreadSet {
     // A thread that exits says nothing; one that failed has the word first. Piscina starts no other thread in the
     // place of one that ended before it was ready, and would wait for ever once all have.
     this.piscina.on('workerDestroy', () => setImmediate(() => this.#checkMissing()));
-    this.piscina.on('message', message => this.#onMessage(message as ThreadMessage));
+    this.piscina.on('message', message => {
+      // A task may post messages of its own.
+      if (isThreadMessage(message)) this.#onMessage(message);
+    });
   }
 
   /** Resolves when every thread has loaded the task module; rejects with a `ThreadLoadError`. */

@@ -6,6 +6,7 @@ import type { ModuleSource, RunningTask, ThreadOptions } from '../channel/contro
 import { decodeThrown, encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
+import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
   NoThreadsError,
@@ -72,12 +73,11 @@ export class Threads implements TaskPool {
       onCancelled: task => this.#onCancelled(task),
       onReturned: tasks => this.#onReturned(tasks),
     });
-    this.#broadcasts = new Broadcasts({
-      onDone: (task, results) => this.#conclude(task, Status.done, results),
-      onFailed: (task, error) => this.#conclude(task, Status.thrown, encodeThrown(error)),
-      onUnknown: (task, names) => this.#conclude(task, Status.unknown, names),
-      endThread: threadId => this.#endIdleThread(threadId),
+    this.#broadcasts = new Broadcasts(config.abortGrace, {
+      onDone: (task, status, value) => this.#conclude(task, status, value),
+      onTimedOut: task => this.#record(task.id, Status.timedOut, task.call.timeout),
       onAbort: (id, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason: 'cancelled' }),
+      endThread: threadId => this.#endIdleThread(threadId),
     });
     if (config.threads === 0) return;
     const setup = { source, lanes: this.#lanesByNumber.map(({ shared }) => shared) };
@@ -128,7 +128,7 @@ export class Threads implements TaskPool {
     if (maxQueue > 0 && this.queued >= maxQueue) throw new QueueFullError(maxQueue);
     if (signal?.aborted) throw new TaskAbortError(name, signal.reason);
 
-    const call = { name, kind: 'run', timeout, attempt: 1 } as const;
+    const call = { name, kind: 'run', timeout: timeLimit(timeout), attempt: 1 } as const;
     const task = new LocalRun(this.#nextLocalId--, call, unwrapMoved(payload), {
       signal,
       queueTimeout,
@@ -162,9 +162,9 @@ export class Threads implements TaskPool {
   /** Nobody waits for the task of the channel any more. */
   cancel(id: number): void {
     const at = this.#broadcastsToStart.findIndex(task => task.id === id);
-    const broadcast = at < 0 ? this.#broadcasts.takeOut(id) : this.#broadcastsToStart.splice(at, 1)[0];
-    if (broadcast) this.#conclude(broadcast, Status.ended, undefined);
-    else this.#lanes.cancel(id);
+    const [waiting] = at < 0 ? [] : this.#broadcastsToStart.splice(at, 1);
+    if (waiting) this.#conclude(waiting, Status.ended, undefined);
+    else if (!this.#broadcasts.cancel(id)) this.#lanes.cancel(id);
   }
 
   /** Gives the task of the channel back if it has not begun. */
@@ -187,6 +187,7 @@ export class Threads implements TaskPool {
       await nextTurn();
     }
     this.#lanes.close();
+    this.#broadcasts.close();
     await this.#set?.close();
   }
 

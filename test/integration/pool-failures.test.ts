@@ -78,13 +78,3 @@ export const post = () => { for (const message of [null, undefined, 1, 'text', {
   assert.equal(under.pids.size, 1);
 });
 
-test('S40 the memory of a thread is limited whatever NODE_OPTIONS allows', async t => {
-  const source = `
-import { getHeapStatistics } from 'node:v8';
-export const limit = () => getHeapStatistics().heap_size_limit / 2 ** 20;`;
-  const env = { ...process.env, NODE_OPTIONS: '--max-old-space-size=1000' };
-  const under = await startPool(t, source, { maxThreadMemory: '64M', env });
-  // Young generation included.
-  const limit = (await under.pool.run(undefined, { name: 'limit' })) as number;
-  assert.ok(limit < 200, `${limit} MB`);
-});
