@@ -117,6 +117,8 @@ export class Lane {
 
   /** The thread has replied to a local task; if nothing has come, it could not be read, and Piscina would wait for ever. */
   async checkReply(id: number): Promise<void> {
+    // Messages of two ports may come in any order, within one turn of the event loop.
+    await nextTurn();
     await nextTurn();
     const [task] = this.#tasks;
     if (!task || task.id !== id || !isLocal(task)) return;

@@ -75,9 +75,15 @@ test('a broadcast waits for a thread that is busy', async t => {
 test('a broadcast that is over its time ends the threads where it runs, and only those', async t => {
   const channel = await startChannel(t, tasks, { threads: 2 });
   const before = await threadsOf(channel);
-  const { status, value } = await channel.final(start(channel, 'hang', 0, { timeout: 100 }));
-  assert.equal(status, 'thrown');
-  assert.equal((value as { code?: string }).code, 'PH_ERR_TASK_TIMEOUT');
+  const id = start(channel, 'hang', 0, { timeout: 100 });
+  await channel.final(id);
+  assert.deepEqual(
+    channel.of(id).map(({ status, value }) => [status, value]),
+    [
+      ['timedOut', 100],
+      ['ended', undefined],
+    ],
+  );
   const left = await untilTwo(channel);
   assert.equal(left.filter(id => before.includes(id)).length, 1);
 });
@@ -98,8 +104,8 @@ test('a broadcast that is over its time does not end a task that keeps it waitin
 test('a thread that ends during a broadcast fails it, and is replaced', async t => {
   const channel = await startChannel(t, tasks, { threads: 2 });
   const { status, value } = await channel.final(start(channel, 'leave'));
-  assert.equal(status, 'thrown');
-  assert.equal((value as { code?: string }).code, 'PH_ERR_THREAD_EXIT');
+  assert.equal(status, 'threadLost');
+  assert.match(String(value), /^it exited/);
   await untilTwo(channel);
 });
 
@@ -139,6 +145,27 @@ test('a task of a cancelled broadcast hears that nobody waits for it', async t =
   await channel.untilBegun(0);
   channel.threads.cancel(id);
   await channel.untilBegun(1);
+});
+
+test('a task of a broadcast that is over its time hears why, and keeps its thread by ending', async t => {
+  const channel = await startChannel(
+    t,
+    `export const why = async (n, { signal }) => {
+       count(n);
+       await aborted(signal);
+       count(signal.reason.name === 'TimeoutError' ? n + 1 : n + 2);
+     };`,
+    { abortGrace: 10_000 },
+  );
+  const before = await threadsOf(channel);
+  const id = start(channel, 'why', 0, { timeout: 50 });
+  await channel.final(id);
+  assert.deepEqual(
+    channel.of(id).map(({ status }) => status),
+    ['timedOut', 'ended'],
+  );
+  assert.deepEqual([channel.begun(1), channel.begun(2)], [1, 0]);
+  assert.deepEqual(await threadsOf(channel), before);
 });
 
 test('results of a broadcast that only threads of one process can share fail it, and nothing else', async t => {
