@@ -57,3 +57,15 @@ test('the ini of docs/configuration.md means what its text says', async t => {
   assert.equal(thumbnails.rate, '100%');
   assert.equal(thumbnails.home, '/home/of/%(x)s');
 });
+
+test('the example of docs/pool.md prints what its text says', t => {
+  const [, code = '', output = ''] =
+    /```ts\n([\s\S]*?)```[\s\S]*?```\n([\s\S]*?)```/.exec(read('docs/pool.md')) ?? [];
+  const project = createProject(t, { 'example.mts': code, 'tasks/math.ts': read('tasks/math.ts') });
+  // `await using` is more than Node 20 reads.
+  const printed = execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), 'example.mts'], {
+    cwd: project.directory,
+    encoding: 'utf8',
+  });
+  assert.equal(printed, output);
+});

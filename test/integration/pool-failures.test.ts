@@ -77,4 +77,3 @@ export const post = () => { for (const message of [null, undefined, 1, 'text', {
   assert.equal((await other?.end)?.value, 'unharmed');
   assert.equal(under.pids.size, 1);
 });
-
