@@ -41,7 +41,8 @@ export function typescriptLoader({
 }: Pick<SectionConfig, 'task' | 'ts'>): TypescriptLoader | undefined {
   if (ts !== 'auto') return ts;
   if (!['.ts', '.mts', '.cts', '.tsx'].includes(extname(task))) return undefined;
-  return isTypescriptNative() ? 'native' : 'compiled';
+  // Node strips types, and nothing else.
+  return isTypescriptNative() && extname(task) !== '.tsx' ? 'native' : 'compiled';
 }
 
 /** Node 22.18 and later strip types by themselves. */

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { encodeThrown } from '../channel/error-value.ts';
 import { Status } from '../channel/records.ts';
 import type { EncodedTask } from '../channel/tasks.ts';
-import type { HostMessage, LocalReply } from './thread-protocol.ts';
+import type { AbortReason, HostMessage, LocalReply } from './thread-protocol.ts';
 
 interface Broadcast {
   readonly task: EncodedTask;
@@ -22,7 +22,7 @@ export interface BroadcastEvents {
   /** Its time is over; its end follows. */
   readonly onTimedOut: (task: EncodedTask) => void;
   /** Nobody waits any more for what runs there. */
-  readonly onAbort: (id: number, threadId: number) => void;
+  readonly onAbort: (id: number, threadId: number, reason: AbortReason) => void;
   /** Ends the thread, unless that is busy with a task and has not come to it. Returns whether it did. */
   readonly endThread: (threadId: number) => boolean;
 }
@@ -89,7 +89,7 @@ export class Broadcasts {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast) return false;
     broadcast.failure = { status: Status.ended, value: undefined };
-    this.#abort(broadcast);
+    this.#abort(broadcast, 'cancelled');
     return true;
   }
 
@@ -102,13 +102,13 @@ export class Broadcasts {
     if (!broadcast) return;
     broadcast.failure = { status: Status.ended, value: undefined };
     this.#events.onTimedOut(broadcast.task);
-    this.#abort(broadcast);
+    this.#abort(broadcast, 'timed out');
   }
 
   /** Threads that do not answer within the grace time are ended, and that answers for them. */
-  #abort(broadcast: Broadcast): void {
+  #abort(broadcast: Broadcast, reason: AbortReason): void {
     const { task, open } = broadcast;
-    for (const threadId of open) this.#events.onAbort(task.id, threadId);
+    for (const threadId of open) this.#events.onAbort(task.id, threadId, reason);
     clearTimeout(broadcast.timer);
     broadcast.timer = setTimeout(() => {
       for (const threadId of open) if (!this.#events.endThread(threadId)) open.delete(threadId);

@@ -76,7 +76,7 @@ export class Threads implements TaskPool {
     this.#broadcasts = new Broadcasts(config.abortGrace, {
       onDone: (task, status, value) => this.#conclude(task, status, value),
       onTimedOut: task => this.#record(task.id, Status.timedOut, task.call.timeout),
-      onAbort: (id, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason: 'cancelled' }),
+      onAbort: (id, threadId, reason) => this.#set?.post(threadId, { type: 'abort', id, reason }),
       endThread: threadId => this.#endIdleThread(threadId),
     });
     if (config.threads === 0) return;
