@@ -15,12 +15,19 @@ export interface Failure {
   readonly what: string;
   /** What goes with the task: it alone, its thread, or its process. */
   readonly cost: 'task' | 'thread' | 'process';
+  /** Node may end the whole process where it should have ended a thread. */
+  readonly mayCostProcess?: boolean;
   /** Needs threads with little room for their stacks. */
   readonly smallStack?: boolean;
   /** Stands for others of its kind where not all can be tried. */
   readonly typical?: boolean;
   /** Resolves to the error that the caller gets, when that has been checked. */
   readonly happen: (pool: Pool, project: Project) => Promise<Error>;
+}
+
+/** What it did cost, by the error that came of it. */
+export function costOf({ cost, mayCostProcess }: Failure, error: Error): Failure['cost'] {
+  return mayCostProcess && error instanceof WorkerCrashError ? 'process' : cost;
 }
 
 /** Payloads that the caller can send are too deep for such a thread. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import type { Pool } from 'processhandler';
+import { type Pool, WorkerCrashError } from 'processhandler';
 import {
   assertCrash,
   crashesBy,
@@ -121,7 +121,11 @@ const deserialisingArguments: readonly Failure[] = [
     what: 'larger than the heap of a thread',
     cost: 'thread',
     typical: true,
-    happen: runs('default', manyMaps, isThreadExit(/out of memory/)),
+    mayCostProcess: true,
+    happen: runs('default', manyMaps, (error, pids) => {
+      if (error instanceof WorkerCrashError) assertCrash(error, 'default', 'SIGABRT', pids);
+      else isThreadExit(/out of memory/)(error);
+    }),
   } as const,
   ...signals.map(
     signal =>

@@ -27,8 +27,8 @@ export const endOn = ([id, how]) => {
   if (how === 'exit') process.exit(3);
   process.kill(process.pid, how);
 };
-export const giveBlob = () => new Blob(['x']);
-export const throwBlob = () => { throw Object.assign(new RangeError('mine'), { blob: new Blob(['x']) }); };
+export const giveShared = () => new SharedArrayBuffer(8);
+export const throwShared = () => { throw Object.assign(new RangeError('mine'), { memory: new SharedArrayBuffer(8) }); };
 export const spin = file => { writeFileSync(file, ''); for (;;); };
 export const busy = ([ms, file]) => { if (file) writeFileSync(file, ''); const end = performance.now() + ms; while (performance.now() < end); return ms; };
 `;
@@ -126,8 +126,8 @@ test('S40 what cannot leave its process fails a broadcast, and costs nobody else
   const under = await startPool(t, tasks, { threads: 2 });
   const gate = createGate(under);
   const [holder] = await holdThreads(under, 1, gate);
-  assert.equal((await errorOf(under.pool.broadcast(0, { name: 'giveBlob' }))).name, 'DataCloneError');
-  const error = await errorOf(under.pool.broadcast(0, { name: 'throwBlob' }));
+  assert.equal((await errorOf(under.pool.broadcast(0, { name: 'giveShared' }))).name, 'DataCloneError');
+  const error = await errorOf(under.pool.broadcast(0, { name: 'throwShared' }));
   assert.equal(error.message, 'mine', `${error.stack}`);
   gate.open();
   assert.equal((await holder?.end)?.value, 'unharmed');

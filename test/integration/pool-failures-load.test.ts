@@ -7,7 +7,7 @@ import {
   QueueFullError,
   WorkerCrashError,
 } from 'processhandler';
-import { type Failure, failingTasks, smallHeap } from '../helpers/failure.ts';
+import { costOf, type Failure, failingTasks, smallHeap } from '../helpers/failure.ts';
 import {
   assertFullStrength,
   errorOf,
@@ -48,8 +48,8 @@ function tinyCrowd(pool: Pool, count: number): Crowd {
 /** Only a crash can have cost any of them, and that one. */
 async function assertUnharmed(
   { outcomes, check }: Crowd,
-  { cost }: Failure,
-  failure: Error,
+  failure: Failure,
+  itsError: Error,
 ): Promise<number> {
   let lost = 0;
   for (const [at, { value, error }] of (await within(20_000, 'all tasks settle', outcomes)).entries()) {
@@ -58,9 +58,13 @@ async function assertUnharmed(
       continue;
     }
     lost++;
-    assert.equal(cost, 'process', `nothing but a crash costs other tasks: ${error.stack}`);
+    assert.equal(
+      costOf(failure, itsError),
+      'process',
+      `nothing but a crash costs other tasks: ${error.stack}`,
+    );
     assert.ok(error instanceof WorkerCrashError, `${error.stack}`);
-    assert.equal(error.pid, (failure as WorkerCrashError).pid);
+    assert.equal(error.pid, (itsError as WorkerCrashError).pid);
   }
   return lost;
 }

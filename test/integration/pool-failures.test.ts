@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkerCrashError } from 'processhandler';
-import { type Failure, failingTasks, smallHeap, smallStack } from '../helpers/failure.ts';
+import { costOf, type Failure, failingTasks, smallHeap, smallStack } from '../helpers/failure.ts';
 import {
   assertFullStrength,
   createGate,
@@ -33,16 +33,17 @@ for (const { kind, resourceLimits } of kinds) {
 }
 
 /** All other threads are busy meanwhile. */
-async function assertCost(under: PoolUnderTest, { cost, happen }: Failure): Promise<void> {
+async function assertCost(under: PoolUnderTest, failure: Failure): Promise<void> {
   const { pool, project } = under;
   const before = pool.stats;
   const gate = createGate(under);
   const others = await holdThreads(under, processes * threads - 1, gate);
-  const failure = await happen(pool, project).finally(() => {
+  const error = await failure.happen(pool, project).finally(() => {
     gate.open();
     return Promise.all(others.map(({ end }) => end));
   });
-  const lostPid = cost === 'process' ? (failure as WorkerCrashError).pid : undefined;
+  const cost = costOf(failure, error);
+  const lostPid = error instanceof WorkerCrashError ? error.pid : undefined;
   let lost = 0;
   for (const { place, end } of others) {
     const { value, error } = await end;

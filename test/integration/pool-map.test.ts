@@ -5,7 +5,7 @@ import { createGate, errorOf, listOf, startPool, within } from '../helpers/pool.
 import { until } from '../helpers/processes.ts';
 
 const tasks = `
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 export const square = n => n * n;
 /** The first ones take longest. */
 export const jumbled = async n => { await delay((n * 37) % 20); return n; };
@@ -16,7 +16,11 @@ export const gated = async ([file, gate, n]) => {
   return n;
 };
 export const picky = async ([n, bad, file], { signal }) => {
-  if (n === bad) { await delay(20); throw new RangeError('not ' + n); }
+  if (n === bad) {
+    // All others that can be in hand have begun.
+    while (!existsSync(file + '-begun') || readFileSync(file + '-begun').length < 13 * 2) await delay(2);
+    throw new RangeError('not ' + n);
+  }
   if (n < bad) return n;
   appendFileSync(file + '-begun', 'x\\n');
   try { await delay(60_000, undefined, { signal }); }
