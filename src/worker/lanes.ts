@@ -155,7 +155,7 @@ export class Lanes {
       this.#checkTimes();
       this.#moveWaiting();
       this.#watch();
-    }, due - clock());
+    }, Math.max(1, due - clock()));
   }
 
   #nextDue(): number {

@@ -291,7 +291,7 @@ export const failures: readonly Failure[] = [
 ];
 
 /** Those that can happen in a pool that is busy, or about to close. */
-export const typicalFailures = failures.filter(({ typical, smallStack }) => typical && !smallStack);
+const typicalFailures = failures.filter(({ typical, smallStack }) => typical && !smallStack);
 
 /** Of each stage one for each cost. */
 export const fewFailures = typicalFailures.filter(

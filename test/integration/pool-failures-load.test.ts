@@ -17,7 +17,7 @@ import {
   startPool,
   within,
 } from '../helpers/pool.ts';
-import { fewFailures, typicalFailures } from '../helpers/pool-failures.ts';
+import { fewFailures } from '../helpers/pool-failures.ts';
 import { isAlive } from '../helpers/processes.ts';
 
 const base = { processes: 2, threads: 1, env: smallHeap } satisfies PoolOptions;
@@ -90,7 +90,7 @@ test(`S41 whatever fails beside payloads of ${mebibytes} MB spoils none of them`
 test('S41 whatever fails with a full queue leaves the queue to be worked off', async t => {
   const maxQueue = 2000;
   const under = await startPool(t, failingTasks, { ...base, maxQueue });
-  for (const failure of typicalFailures) {
+  for (const failure of fewFailures) {
     await t.test(`S41 full queue, ${failure.stage}: ${failure.what}`, { timeout: 30_000 }, async () => {
       const before = under.pool.stats;
       const ahead = tinyCrowd(under.pool, 1000);

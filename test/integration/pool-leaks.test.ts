@@ -100,7 +100,7 @@ const use = async round => {
 for (let round = 0; round < 5; round++) await use(round);
 await delay(50);
 const before = state();
-for (let round = 0; round < 25; round++) await use(round);
+for (let round = 0; round < 20; round++) await use(round);
 await delay(50);
 say('states', { before, after: state() });`,
   );

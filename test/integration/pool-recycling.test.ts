@@ -34,8 +34,8 @@ async function churn(
 }
 
 for (const { kind, name, ahead, recycles, options } of [
-  { kind: 'tiny', name: 'default', ahead: 500, recycles: 3, options: {} },
-  { kind: 'slower', name: 'slow', ahead: 50, recycles: 8, options: {} },
+  { kind: 'tiny', name: 'default', ahead: 500, recycles: 2, options: {} },
+  { kind: 'slower', name: 'slow', ahead: 50, recycles: 6, options: {} },
   {
     kind: 'one at a time, each in a new process',
     name: 'default',
@@ -68,7 +68,7 @@ test('S43 what is killed while it is being replaced costs what it had, and the r
   const outcomes: ReturnType<typeof outcomeOf>[] = [];
   let at = 0;
   const feed = async () => {
-    while (killed < 3 || drained < 3) {
+    while (killed < 3 || drained < 2) {
       const outcome = outcomeOf(pool.run(at++, { name: 'slow' }));
       outcomes.push(outcome);
       await outcome;
