@@ -150,12 +150,15 @@ export class Lanes {
     clearTimeout(this.#timer);
     this.#timerDue = due;
     if (due === Number.POSITIVE_INFINITY) return;
-    this.#timer = setTimeout(() => {
-      this.#timerDue = Number.POSITIVE_INFINITY;
-      this.#checkTimes();
-      this.#moveWaiting();
-      this.#watch();
-    }, Math.max(1, due - clock()));
+    this.#timer = setTimeout(
+      () => {
+        this.#timerDue = Number.POSITIVE_INFINITY;
+        this.#checkTimes();
+        this.#moveWaiting();
+        this.#watch();
+      },
+      Math.max(1, due - clock()),
+    );
   }
 
   #nextDue(): number {
