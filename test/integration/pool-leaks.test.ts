@@ -110,8 +110,11 @@ say('states', { before, after: state() });`,
   >;
   const { heap: heapBefore, ...others } = before;
   const { heap: heapAfter, ...othersAfter } = after;
-  assert.deepEqual(othersAfter, others);
-  assert.equal(others.children, 0);
+  // Something may have been on its way out at the first look.
+  for (const [what, count] of Object.entries(othersAfter)) {
+    assert.ok(count <= (others[what] as number), `${what}: ${others[what]} → ${count}`);
+  }
+  assert.equal(othersAfter.children, 0);
   // A pool that stayed would hold some 100 kB.
   assert.ok(
     (heapAfter as number) - (heapBefore as number) < 2 * 2 ** 20,

@@ -54,6 +54,7 @@ const command = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('abort' as const), which: fc.nat() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('kill' as const), which: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('drain' as const), which: fc.nat() }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: milliseconds }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('await' as const), which: fc.nat() }) },
 );
@@ -80,6 +81,7 @@ class Run {
   readonly #tasks: Expectation[] = [];
   readonly #told = new Set<number>();
   #kills = 0;
+  #drains = 0;
   #toldTwice = 0;
 
   /** Tasks that share a thread go with it. */
@@ -116,14 +118,13 @@ class Run {
       case 'abort':
         this.#pick(step.which)?.controller.abort();
         break;
-      case 'kill': {
-        const pids = pidsOf(this.#pool).filter(isAlive);
-        const pid = pids[step.which % pids.length];
-        if (pid === undefined) break;
-        this.#kills++;
-        process.kill(pid, 'SIGKILL');
+      case 'kill':
+        if (this.#signal(step.which, 'SIGKILL')) this.#kills++;
         break;
-      }
+      // A process that somebody else tells to end loses nothing; one that boots has nothing, and counts as a crash.
+      case 'drain':
+        if (this.#signal(step.which, 'SIGTERM')) this.#drains++;
+        break;
       case 'wait':
         await delay(step.ms);
         break;
@@ -154,7 +155,7 @@ class Run {
     assert.equal(this.#told.size, failed, 'of each that failed an event');
     assert.equal(this.#toldTwice, 0);
     assert.ok(retried >= repeated);
-    assert.ok(crashes <= this.#kills);
+    assert.ok(crashes <= this.#kills + this.#drains);
   }
 
   /** Whether it can be: returns how often it was run again. */
@@ -229,6 +230,14 @@ class Run {
       () => task.settled++,
     );
     this.#tasks.push(task);
+  }
+
+  /** Sends it to one of the worker processes, whatever that is at. */
+  #signal(which: number, signal: NodeJS.Signals): boolean {
+    const pids = pidsOf(this.#pool).filter(isAlive);
+    const pid = pids[which % pids.length];
+    if (pid !== undefined) process.kill(pid, signal);
+    return pid !== undefined;
   }
 
   #pick(which: number): Expectation | undefined {
