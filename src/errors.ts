@@ -200,13 +200,17 @@ export class ReloadError extends ProcessHandlerError {
   }
 }
 
-/** No worker of any section could boot. */
+/** No worker could boot, or of a pool whose other processes serve: some could not. */
 export class BootError extends ProcessHandlerError {
   /** The user's own error and stack, by section. */
   readonly details: string;
 
-  constructor(failures: ReadonlyMap<string, { message: string; details: string }>) {
-    super('PH_ERR_BOOT', `no worker could boot: ${[...failures.keys()].join(', ')}`, {
+  constructor(
+    failures: ReadonlyMap<string, { message: string; details: string }>,
+    others: 'serve' | 'none' = 'none',
+  ) {
+    const which = others === 'serve' ? 'some workers could not boot' : 'no worker could boot';
+    super('PH_ERR_BOOT', `${which}: ${[...failures.keys()].join(', ')}`, {
       exitCode: ExitCode.cannotBoot,
     });
     this.details = [...failures].map(([section, error]) => `[${section}] ${error.details}`).join('\n\n');

@@ -40,7 +40,6 @@ export class PoolTask {
   call: TaskCall;
   /** By `performance.now()`. */
   readonly submittedAt: number;
-  sentAt = 0;
   /** Where it has been sent; undefined while it waits here. */
   link: WorkerLink | undefined;
   /** What it counts for there, ms. */

@@ -90,13 +90,13 @@ export class Processes {
     this.#group.reconcile();
     const [failure] = await started;
     if (!failure) return;
-    const error = new BootError(new Map([[this.#name, failure]]));
+    const failures = new Map([[this.#name, failure]]);
     if (this.#group.hasServed) {
-      this.#events.onError(error);
+      this.#events.onError(new BootError(failures, 'serve'));
       return;
     }
     await this.quit();
-    throw error;
+    throw new BootError(failures);
   }
 
   /** Resolves when a process has become ready, or none will. */

@@ -10,14 +10,7 @@ import type {
   UntypedModule,
 } from './task-types.ts';
 
-export type {
-  StreamItem,
-  StreamName,
-  TaskName,
-  TaskPayload,
-  TaskResult,
-  UntypedModule,
-} from './task-types.ts';
+export type * from './task-types.ts';
 
 /** Of one task. */
 interface TaskOptions {

@@ -95,7 +95,6 @@ export class WorkerLink {
     this.#writer?.write(task.id, task.call, task.payload);
     task.link = this;
     task.load = Number.isFinite(load) ? load : sentAhead;
-    task.sentAt = performance.now();
     this.#outstanding.set(task.id, task);
     this.#load += task.load;
   }

@@ -5,6 +5,7 @@ import { ByteWriter } from '../channel/bytes.ts';
 import { encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
+import type { EncodedTask } from '../channel/tasks.ts';
 import type { LaneMemory } from './lane-memory.ts';
 import type { ThreadMessage } from './thread-protocol.ts';
 
@@ -32,18 +33,14 @@ export class BatchOutput {
     return this.#messages;
   }
 
-  /** A result that cannot be cloned fails its own task. */
-  add(id: number, status: Status, runTime: number, value: unknown): void {
+  /** What has become of a task. A result that cannot be cloned fails its own task. */
+  add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): void {
     this.#encode(id, status, runTime, value);
     const bytes = scratch.written;
     this.#isTold = false;
-    if (bytes.length > handOver || !this.#memory.write(bytes)) this.#send();
-  }
-
-  /** In the order of the calls, as the items of a stream and its end have to arrive. */
-  addInOrder(id: number, status: Status, runTime: number, value: unknown): void {
-    this.#encode(id, status, runTime, value);
-    this.#send();
+    // The end of a stream takes the way of its items: it must not overtake them.
+    const isMessage = call.kind === 'stream' || bytes.length > handOver;
+    if (isMessage || !this.#memory.write(bytes)) this.#send();
   }
 
   /** Throws a `DataCloneError`. */

@@ -32,7 +32,6 @@ export class Lane {
   readonly #events: LaneEvents;
   #tasks: readonly ThreadTask[] = [];
   #isBusy = false;
-  #startedAt = 0;
   /** How many tasks were reported as ended, and how many bytes of results were fetched. */
   #reported = 0;
   #fetched = 0;
@@ -76,16 +75,10 @@ export class Lane {
     return task && { task, age: clock() - this.#memory.startedAt, threadId: this.#memory.threadId };
   }
 
-  /** How long the batch has been with Piscina, ms. */
-  get age(): number {
-    return clock() - this.#startedAt;
-  }
-
   /** A local task comes alone. */
   async start(tasks: readonly ThreadTask[]): Promise<void> {
     this.#isBusy = true;
     this.#tasks = tasks;
-    this.#startedAt = clock();
     this.#reported = this.#fetched = this.#messages = 0;
     this.#memory.reset();
     const [first] = tasks as [ThreadTask];

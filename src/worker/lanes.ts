@@ -12,7 +12,7 @@ import { isLocal, type ThreadTask } from './thread-task.ts';
 export interface LanesEvents {
   /** A running task is over its time; it ends later. */
   readonly onTimedOut: (task: ThreadTask) => void;
-  /** A waiting or running task has been told to end; `threadId` is undefined for one that never began. */
+  /** A running task has been told to end. */
   readonly onAbort: (task: ThreadTask, reason: AbortReason, threadId: number) => void;
   /** A task that was told to end, and was not begun or whose thread had to be ended for it. */
   readonly onCancelled: (task: ThreadTask) => void;

@@ -63,22 +63,17 @@ async function runBatch({ lane, tasks }: Batch): Promise<number> {
     output.tellIfDue(now);
     const begun = now;
     const running = new RunningTask(task.call, memory, place);
-    const isStream = task.call.kind === 'stream';
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
-      let result = isStream ? sendItems(task, running, run, output) : run(payloadOf(task), running);
+      let result =
+        task.call.kind === 'stream' ? sendItems(task, running, run, output) : run(payloadOf(task), running);
       if (isPromise(result)) result = await whileWaiting(task.id, running, result);
       now = clock();
-      if (isStream) output.addInOrder(task.id, Status.done, now - begun, result);
-      else output.add(task.id, Status.done, now - begun, result);
+      output.add(task, Status.done, now - begun, result);
     } catch (error) {
       now = clock();
-      const [status, value] =
-        error instanceof NoSuchTask
-          ? ([Status.unknown, error.names] as const)
-          : ([Status.thrown, encodeThrown(error)] as const);
-      if (isStream) output.addInOrder(task.id, status, now - begun, value);
-      else output.add(task.id, status, now - begun, value);
+      if (error instanceof NoSuchTask) output.add(task, Status.unknown, now - begun, error.names);
+      else output.add(task, Status.thrown, now - begun, encodeThrown(error));
     }
     memory.end();
   }

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { startCaller } from '../helpers/caller.ts';
+import { createProject } from '../helpers/project.ts';
 
 const tasks = `
 export async function* count(to) { for (let n = 0; n < to; n++) yield n; }
@@ -225,4 +228,26 @@ await pool.destroy();`,
     ['in a listener'],
   );
   assert.deepEqual(tally, { UnknownTaskError: 1, ok: 1 });
+});
+
+test('where some processes cannot boot, the others serve, and the error says so', async t => {
+  const source = `
+import { existsSync, writeFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+const mark = new URL('./second', import.meta.url);
+if (isMainThread && process.title.endsWith('#2') && !existsSync(mark)) { writeFileSync(mark, ''); throw new TypeError('not yet'); }
+export default n => n + 1;`;
+  const project = createProject(t, { 'tasks.mjs': source });
+  const program = `
+import { createPool } from 'processhandler';
+const warnings = [];
+process.on('warning', warning => warnings.push(warning.message));
+const pool = await createPool('tasks.mjs', { processes: 2, threads: 1 });
+console.log(await pool.run(1));
+await new Promise(setImmediate);
+console.log(warnings.join());
+await pool.close();`;
+  project.write('program.mjs', program);
+  const { stdout } = await promisify(execFile)(process.execPath, ['program.mjs'], { cwd: project.directory });
+  assert.equal(stdout, '2\nsome workers could not boot: tasks\n');
 });
