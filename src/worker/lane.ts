@@ -68,6 +68,11 @@ export class Lane {
     return this.#isBusy ? this.#tasks.length - this.#reported : 0;
   }
 
+  /** The task that runs now, or between two of them the one that is next; undefined after the last. */
+  get current(): ThreadTask | undefined {
+    return this.#tasks[this.#memory.ended];
+  }
+
   /** The task that runs now, and for how long it has, ms; undefined between two of them. */
   get running(): { readonly task: ThreadTask; readonly age: number; readonly threadId: number } | undefined {
     const ended = this.#memory.ended;

@@ -169,8 +169,9 @@ export class Lanes {
       if (!lane.isBusy) continue;
       // What ends before the last of a batch has to be fetched, whatever the last one does.
       if (hasWaiting || lane.unreported > 1) due = Math.min(due, now + stall);
-      const { running } = lane;
-      const { timeout } = (running?.task ?? lane.tasks[0])?.call ?? { timeout: 0 };
+      const { running, current } = lane;
+      // Nobody tells the host when it begins: its limit counts from now until then.
+      const { timeout } = (running?.task ?? current)?.call ?? { timeout: 0 };
       if (timeout > 0 && !(running && this.#endings.has(running.task))) {
         due = Math.min(due, now + Math.max(1, timeout - (running?.age ?? 0)));
       }
