@@ -67,6 +67,14 @@ export function decodeThrown(thrown: Thrown): unknown {
   return error;
 }
 
+/** For an error that was made elsewhere: shows the place that waits for it, from where this is called. */
+export function addCallerFrames(error: Error): void {
+  const { stack } = error;
+  if (typeof stack !== 'string') return;
+  const missing = localFrames(new Error().stack).filter(frame => !stack.includes(frame));
+  if (missing.length > 0) define(error, 'stack', [stack, ...missing].join('\n'));
+}
+
 function stackOf(error: Error, native: NativeName, name: string): string | undefined {
   try {
     const { stack } = error;

@@ -8,7 +8,7 @@ import { withResolvers } from '../promise.ts';
 import { onAbort } from './abort.ts';
 import { Calls } from './calls.ts';
 import { Dispatcher, infoOf } from './dispatcher.ts';
-import { errorOf } from './failure.ts';
+import { errorOf, throwErrorOf } from './failure.ts';
 import { mapTasks } from './map.ts';
 import type { ResolvedPoolOptions } from './options.ts';
 import type { PoolEvents, PoolStats } from './pool-events.ts';
@@ -69,17 +69,17 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     this.#keepAlive();
   }
 
-  async run(payload?: unknown, options: RunOptions = {}): Promise<unknown> {
-    checkRunOptions(options);
-    const { name = standardName, filename, timeout } = options;
-    const call = filename
-      ? await this.#calls.ofModule(filename, name, timeout)
-      : this.#calls.get('run', name, timeout);
-    try {
-      return await this.#call(call, payload, options);
-    } catch (failure) {
-      throw errorOf(failure as TaskFailure);
-    }
+  run(payload?: unknown, options: RunOptions = {}): Promise<unknown> {
+    // No async function: promises and what hangs on them are most of what a tiny task costs.
+    const outcome = new Promise<unknown>((resolve, reject) => {
+      try {
+        checkRunOptions(options);
+        this.#run(payload, { resolve, reject }, options);
+      } catch (error) {
+        reject({ error });
+      }
+    });
+    return outcome.then(undefined, throwErrorOf);
   }
 
   async *map(
@@ -113,7 +113,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     try {
       yield* reader.read();
     } catch (failure) {
-      throw errorOf(failure as TaskFailure);
+      throwErrorOf(failure as TaskFailure);
     } finally {
       if (!reader.isOver) this.#dispatcher.cancel(task, new TaskAbortError(name, 'its reader left'));
     }
@@ -134,7 +134,7 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     try {
       return (await Promise.all(results)).flat(1);
     } catch (failure) {
-      throw errorOf(failure as TaskFailure);
+      return throwErrorOf(failure as TaskFailure);
     }
   }
 
@@ -265,14 +265,16 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     }
   }
 
-  #call(call: TaskCall, payload: unknown, options: RunOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      try {
-        this.#submit(call, payload, { resolve, reject }, options);
-      } catch (error) {
-        reject({ error });
-      }
-    });
+  #run(payload: unknown, outcome: TaskOutcome, options: RunOptions): void {
+    const { name = standardName, filename, timeout } = options;
+    if (!filename) {
+      this.#submit(this.#calls.get('run', name, timeout), payload, outcome, options);
+      return;
+    }
+    this.#calls
+      .ofModule(filename, name, timeout)
+      .then(call => this.#submit(call, payload, outcome, options))
+      .catch(error => outcome.reject({ error }));
   }
 
   /** Throws what keeps the pool from taking the task. */

@@ -323,3 +323,19 @@ test('errors arrive as what they were', async t => {
     assert.match(stack as string, /^PaymentError: declined\n\s+at .*tasks\.mjs[\s\S]+at async whoAsks/);
   });
 });
+
+test('an error of the pool itself shows who waits for the task', async t => {
+  const { pool } = await startPool(t, tasks, { abortGrace: 20 });
+  for (const [name, payload, expected] of [
+    ['loop', undefined, 'TaskTimeoutError'],
+    ['die', 'SIGKILL', 'WorkerCrashError'],
+    ['none', undefined, 'UnknownTaskError'],
+  ] as const) {
+    const whoWaits = async () => {
+      await pool.run(payload, { name, timeout: 500 });
+    };
+    const error = await errorOf(whoWaits());
+    assert.equal(error.name, expected);
+    assert.match(error.stack as string, /at async whoWaits .*pool-values\.test\.ts/);
+  }
+});
