@@ -2,7 +2,7 @@
 
 import type { Writable } from 'node:stream';
 import { ByteWriter } from './bytes.ts';
-import { frameHeader, headerLength } from './frames.ts';
+import { FrameType, frameHeader, headerLength } from './frames.ts';
 
 /** Memory of ended writes that is kept: new memory for each frame would cost more than the frame. */
 const mostSpare = 4;
@@ -21,6 +21,11 @@ export class FrameSender {
 
   get hasBody(): boolean {
     return this.body.length > headerLength;
+  }
+
+  /** Sends what the next frame refers to, without copying it. */
+  sendBlobs(blobs: readonly Uint8Array[]): void {
+    for (const blob of blobs) this.sendWhole(FrameType.blob, blob);
   }
 
   /** Sends what `body` holds. A stream that is closed takes nothing: whoever reads it is gone. */

@@ -13,11 +13,11 @@ export const FrameType = {
   noMoreTasks: 6,
   /** Worker → master: records, see `records.ts`. */
   records: 5,
+  /** Both ways: memory that the next frame of tasks or records refers to. */
+  blob: 7,
 } as const;
 
 export const headerLength = 5;
-/** What a frame of unknown length gets at first. */
-const initialCapacity = 16;
 
 /** Writes the header of a frame to the start of `memory`. */
 export function frameHeader(memory: Buffer, type: number, bodyLength: number): void {
@@ -28,61 +28,51 @@ export function frameHeader(memory: Buffer, type: number, bodyLength: number): v
 /** Cuts what arrives into frames again. */
 export class FrameReader {
   readonly #onFrame: (type: number, body: Buffer) => void;
-  /** A frame that has not arrived whole; its first `#filled` bytes are there. */
-  #pending: Buffer | undefined;
+  /** The header of a frame that has not arrived whole; its first `#headFilled` bytes are there. */
+  readonly #head = Buffer.alloc(headerLength);
+  #headFilled = 0;
+  /** The body of that frame, once its length is known; its first `#filled` bytes are there. */
+  #body: Buffer | undefined;
   #filled = 0;
 
-  /** A body is a view of received memory that nobody writes to any more. */
+  /** A body is a view of received memory that nobody writes to any more; one that came in pieces has it to itself. */
   constructor(onFrame: (type: number, body: Buffer) => void) {
     this.#onFrame = onFrame;
   }
 
   push(chunk: Buffer): void {
     let at = 0;
-    if (this.#pending) at = this.#fill(chunk);
+    if (this.#headFilled > 0) at = this.#fill(chunk, at);
     while (at < chunk.length) {
-      const left = chunk.length - at;
-      const length = left >= 4 ? 4 + chunk.readUInt32LE(at) : undefined;
-      if (length === undefined || length > left) {
-        this.#begin(chunk.subarray(at), length);
+      const end = chunk.length - at < headerLength ? undefined : at + 4 + chunk.readUInt32LE(at);
+      if (end === undefined || end > chunk.length) {
+        this.#fill(chunk, at);
         return;
       }
-      this.#emit(chunk.subarray(at, at + length));
-      at += length;
+      this.#onFrame(chunk[at + 4] as number, chunk.subarray(at + headerLength, end));
+      at = end;
     }
   }
 
-  #begin(start: Buffer, length: number | undefined): void {
-    // Room for the whole frame, or for enough of it to learn its length.
-    this.#pending = Buffer.allocUnsafeSlow(length ?? initialCapacity);
-    this.#filled = start.copy(this.#pending);
-  }
-
-  /** Completes the pending frame as far as `chunk` can; returns how much of it that took. */
-  #fill(chunk: Buffer): number {
-    let at = 0;
-    if (this.#filled < 4) {
-      at = chunk.copy(this.#pending as Buffer, this.#filled, 0, 4 - this.#filled);
-      this.#filled += at;
-      if (this.#filled < 4) return at;
+  /** Takes what the pending frame still needs from `chunk`; returns where that ends. */
+  #fill(chunk: Buffer, start: number): number {
+    let at = start;
+    if (!this.#body) {
+      const taken = chunk.copy(this.#head, this.#headFilled, at, at + headerLength - this.#headFilled);
+      this.#headFilled += taken;
+      at += taken;
+      if (this.#headFilled < headerLength) return at;
+      this.#body = Buffer.allocUnsafeSlow(this.#head.readUInt32LE(0) - 1);
+      this.#filled = 0;
     }
-    let pending = this.#pending as Buffer;
-    const length = 4 + pending.readUInt32LE(0);
-    if (length > pending.length) {
-      const whole = Buffer.allocUnsafeSlow(length);
-      pending.copy(whole, 0, 0, this.#filled);
-      pending = this.#pending = whole;
-    }
-    const taken = chunk.copy(pending, this.#filled, at, at + length - this.#filled);
+    const body = this.#body;
+    const taken = chunk.copy(body, this.#filled, at, at + body.length - this.#filled);
     this.#filled += taken;
-    if (this.#filled === length) {
-      this.#pending = undefined;
-      this.#emit(pending.subarray(0, length));
+    if (this.#filled === body.length) {
+      this.#body = undefined;
+      this.#headFilled = 0;
+      this.#onFrame(this.#head[4] as number, body);
     }
     return at + taken;
-  }
-
-  #emit(frame: Buffer): void {
-    this.#onFrame(frame[4] as number, frame.subarray(headerLength));
   }
 }

@@ -39,18 +39,25 @@ export interface TaskRecord {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
+  /** Memory that the value refers to; a record that has some comes alone. */
+  readonly blobs: readonly Uint8Array[] | undefined;
 }
 
 /** `u32` length of what follows, `u32` id, `u8` status, `f32` run time, value. */
 const headLength = 13;
 
-/** Throws a `DataCloneError` where the value cannot be cloned; then nothing was written. */
+/**
+ * Throws a `DataCloneError` where the value cannot be cloned; then nothing was written.
+ *
+ * @param blobs gets the memory of large arrays, uncopied
+ */
 export function writeRecord(
   writer: ByteWriter,
   id: number,
   status: Status,
   runTime: number,
   value: unknown,
+  blobs?: Uint8Array[],
 ): void {
   const start = writer.length;
   writer.u32(0);
@@ -58,7 +65,7 @@ export function writeRecord(
   writer.u8(status);
   writer.f32(runTime);
   try {
-    writeValue(writer, value);
+    writeValue(writer, value, blobs);
   } catch (error) {
     writer.truncate(start);
     throw error;
@@ -66,7 +73,12 @@ export function writeRecord(
   writer.setU32(start, writer.length - start - 4);
 }
 
-export function forEachRecord(bytes: Buffer, handle: (record: TaskRecord) => void): void {
+/** `blobs` is what the only one of them refers to. */
+export function forEachRecord(
+  bytes: Buffer,
+  handle: (record: TaskRecord) => void,
+  blobs?: readonly Uint8Array[],
+): void {
   for (let at = 0; at < bytes.length; ) {
     const end = at + 4 + bytes.readUInt32LE(at);
     handle({
@@ -76,11 +88,13 @@ export function forEachRecord(bytes: Buffer, handle: (record: TaskRecord) => voi
       bytes,
       start: at + headLength,
       end,
+      blobs,
     });
     at = end;
   }
 }
 
-export function valueOfRecord({ bytes, start, end }: TaskRecord): unknown {
-  return readValue(bytes, start, end);
+/** To be called once: the value takes over what it refers to. */
+export function valueOfRecord({ bytes, start, end, blobs }: TaskRecord): unknown {
+  return readValue(bytes, start, end, blobs);
 }

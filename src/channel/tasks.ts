@@ -23,9 +23,13 @@ export interface TaskCall {
 export interface EncodedTask {
   readonly id: number;
   readonly call: TaskCall;
+  /** It was sent while no thread was free: it waits for one, unless it is recalled. */
+  readonly isAhead: boolean;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
+  /** Memory that the payload refers to; empty for most. */
+  readonly blobs: readonly Uint8Array[];
 }
 
 const Entry = {
@@ -35,9 +39,14 @@ const Entry = {
   sameCall: 1,
   /** `u32` id, `u32` length, value. */
   task: 2,
+  /** The same for a task that is sent ahead. */
+  taskAhead: 3,
+  /** `u8` number of blobs that the task before it refers to. */
+  blobs: 4,
 } as const;
 
 const taskHeadLength = 9;
+const none: readonly Uint8Array[] = [];
 
 /** Writes tasks one after another; each call is written once. */
 export class TaskWriter {
@@ -49,31 +58,47 @@ export class TaskWriter {
     this.#writer = writer;
   }
 
-  /** Throws a `DataCloneError` where the payload cannot be cloned; then the task was not written. */
-  write(id: number, call: TaskCall, payload: unknown): void {
-    const end = this.#begin(id, call);
+  /**
+   * Throws a `DataCloneError` where the payload cannot be cloned; then the task was not written.
+   *
+   * @returns the memory that the payload refers to, uncopied: it has to go before what was written here
+   */
+  write(id: number, call: TaskCall, payload: unknown, isAhead = false): readonly Uint8Array[] {
+    const end = this.#begin(id, call, isAhead);
+    // To a broadcast many threads listen: each needs a copy.
+    const blobs: Uint8Array[] | undefined = call.kind === 'broadcast' ? undefined : [];
     try {
-      writeValue(this.#writer, payload);
+      writeValue(this.#writer, payload, blobs);
     } catch (error) {
       this.#writer.truncate(end - taskHeadLength);
       throw error;
     }
     this.#writer.setU32(end - 4, this.#writer.length - end);
+    return this.#end(blobs);
   }
 
-  copy({ id, call, bytes, start, end }: EncodedTask): void {
-    const at = this.#begin(id, call);
+  copy({ id, call, isAhead, bytes, start, end, blobs }: EncodedTask): void {
+    const at = this.#begin(id, call, isAhead);
     this.#writer.setU32(at - 4, end - start);
     this.#writer.bytes(bytes.subarray(start, end));
+    this.#end(blobs);
   }
 
   /** Writes all but the payload, and returns where that begins. */
-  #begin(id: number, call: TaskCall): number {
+  #begin(id: number, call: TaskCall, isAhead: boolean): number {
     if (call !== this.#current) this.#writeCall(call);
-    this.#writer.u8(Entry.task);
+    this.#writer.u8(isAhead ? Entry.taskAhead : Entry.task);
     this.#writer.u32(id);
     this.#writer.u32(0);
     return this.#writer.length;
+  }
+
+  #end(blobs: readonly Uint8Array[] = none): readonly Uint8Array[] {
+    if (blobs.length > 0) {
+      this.#writer.u8(Entry.blobs);
+      this.#writer.u8(blobs.length);
+    }
+    return blobs;
   }
 
   #writeCall(call: TaskCall): void {
@@ -94,14 +119,23 @@ export class TaskWriter {
 
 /** Reads what a `TaskWriter` wrote, one task at a time. */
 export class TaskReader {
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
-  #at: number;
+  readonly #blobs: readonly Uint8Array[];
+  #blobsRead = 0;
+  #at = 0;
 
-  constructor(bytes: Buffer, start = 0) {
+  /** `blobs` is what all of the tasks refer to, in their order. */
+  constructor(bytes: Buffer, blobs = none) {
     this.#bytes = bytes;
-    this.#at = start;
+    this.#blobs = blobs;
+  }
+
+  /** At the end: what the same writer wrote after that. */
+  continue(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#at = 0;
   }
 
   /** Undefined at the end. */
@@ -109,20 +143,28 @@ export class TaskReader {
     const bytes = this.#bytes;
     while (this.#at < bytes.length) {
       const entry = bytes[this.#at];
-      if (entry === Entry.task) return this.#task();
+      if (entry === Entry.task || entry === Entry.taskAhead) return this.#task(entry === Entry.taskAhead);
       if (entry === Entry.call) this.#readCall();
       else this.#recallCall();
     }
     return undefined;
   }
 
-  #task(): EncodedTask {
+  #task(isAhead: boolean): EncodedTask {
     const bytes = this.#bytes;
     const id = bytes.readUInt32LE(this.#at + 1);
     const start = this.#at + taskHeadLength;
     const end = start + bytes.readUInt32LE(this.#at + 5);
     this.#at = end;
-    return { id, call: this.#current as TaskCall, bytes, start, end };
+    const blobs = bytes[end] === Entry.blobs ? this.#takeBlobs() : none;
+    return { id, call: this.#current as TaskCall, isAhead, bytes, start, end, blobs };
+  }
+
+  #takeBlobs(): readonly Uint8Array[] {
+    const count = this.#bytes[this.#at + 1] as number;
+    this.#at += 2;
+    this.#blobsRead += count;
+    return this.#blobs.slice(this.#blobsRead - count, this.#blobsRead);
   }
 
   #readCall(): void {
@@ -139,6 +181,7 @@ export class TaskReader {
   }
 }
 
-export function payloadOf({ bytes, start, end }: EncodedTask): unknown {
-  return readValue(bytes, start, end);
+/** To be called once: the payload takes over what it refers to. */
+export function payloadOf({ bytes, start, end, blobs }: EncodedTask): unknown {
+  return readValue(bytes, start, end, blobs);
 }

@@ -20,36 +20,77 @@ const Tag = {
   bytes: 10,
   buffer: 11,
   v8: 12,
+  /** `u8` place among the blobs that travel beside it, `u8` place in `views`. */
+  blob: 13,
 } as const;
+
+/** What travels beside its value where it is large. A `Buffer` comes first, since it is a `Uint8Array` as well. */
+const views = [
+  Buffer,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int8Array,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+  BigUint64Array,
+  BigInt64Array,
+] as const;
+const viewPrototypes: readonly object[] = views.map(({ prototype }) => prototype);
+
+/** Smaller ones are copied with the rest of their value, bytes. */
+const smallestBlob = 32 * 1024;
+const mostBlobs = 255;
 
 /** Longer texts, and objects with more members, cost less with V8. */
 const longestText = 128;
 const mostMembers = 24;
 const mostObjects = 12;
 
-/** Throws a `DataCloneError` for a value that cannot be cloned, and what its getters throw; then nothing was written. */
-export function writeValue(writer: ByteWriter, value: unknown): void {
+/**
+ * Throws a `DataCloneError` for a value that cannot be cloned, and what its getters throw; then nothing was written.
+ *
+ * @param blobs gets the memory of large arrays, uncopied: it is to travel beside what was written
+ */
+export function writeValue(writer: ByteWriter, value: unknown, blobs?: Uint8Array[]): void {
   const start = writer.length;
   try {
-    if (writePlain(writer, value, [])) return;
+    if (writePlain(writer, value, { objects: [], blobs })) return;
     writer.truncate(start);
+    if (blobs) blobs.length = 0;
     const blob = serialize(value);
     writer.u8(Tag.v8);
     writer.bytes(blob);
   } catch (error) {
     writer.truncate(start);
+    if (blobs) blobs.length = 0;
     throw error;
   }
 }
 
-/** The value that `bytes` hold from `start` to `end`. */
-export function readValue(bytes: Buffer, start = 0, end = bytes.length): unknown {
+/** The value that `bytes` hold from `start` to `end`; it takes over `blobs`, each of which has memory of its own. */
+export function readValue(
+  bytes: Buffer,
+  start = 0,
+  end = bytes.length,
+  blobs: readonly Uint8Array[] = [],
+): unknown {
   if (bytes[start] === Tag.v8) return deserialize(bytes.subarray(start + 1, end));
-  return new PlainReader(bytes, start).read();
+  return new PlainReader(bytes, start, blobs).read();
+}
+
+/** What is known while one value is written. */
+interface Writing {
+  /** What has been met. */
+  readonly objects: object[];
+  readonly blobs: Uint8Array[] | undefined;
 }
 
 /** Returns false for what is not plain; a part of it may then have been written. */
-function writePlain(writer: ByteWriter, value: unknown, seen: object[]): boolean {
+function writePlain(writer: ByteWriter, value: unknown, writing: Writing): boolean {
   switch (typeof value) {
     case 'number':
       writeNumber(writer, value);
@@ -63,7 +104,7 @@ function writePlain(writer: ByteWriter, value: unknown, seen: object[]): boolean
       writer.u8(Tag.undefined);
       return true;
     case 'object':
-      if (value !== null) return writeObject(writer, value, seen);
+      if (value !== null) return writeObject(writer, value, writing);
       writer.u8(Tag.null);
       return true;
     default:
@@ -94,19 +135,23 @@ function writeText(writer: ByteWriter, text: string): boolean {
   return true;
 }
 
-function writeObject(writer: ByteWriter, value: object, seen: object[]): boolean {
+function writeObject(writer: ByteWriter, value: object, writing: Writing): boolean {
   // What is referred to twice must be one object afterwards as well: V8 sees to that.
-  if (seen.length >= mostObjects || seen.includes(value)) return false;
-  seen.push(value);
-  if (Array.isArray(value)) return writeArray(writer, value, seen);
+  const { objects, blobs } = writing;
+  if (objects.length >= mostObjects || objects.includes(value)) return false;
+  objects.push(value);
+  if (Array.isArray(value)) return writeArray(writer, value, writing);
   const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype) return writeMembers(writer, value as Record<string, unknown>, seen);
+  if (prototype === Object.prototype) return writeMembers(writer, value as Record<string, unknown>, writing);
+  if (blobs && ArrayBuffer.isView(value) && value.byteLength >= smallestBlob) {
+    return writeBlob(writer, value, prototype, blobs);
+  }
   if (prototype === Uint8Array.prototype) return writeBytes(writer, Tag.bytes, value as Uint8Array);
   if (prototype === Buffer.prototype) return writeBytes(writer, Tag.buffer, value as Uint8Array);
   return false;
 }
 
-function writeArray(writer: ByteWriter, array: readonly unknown[], seen: object[]): boolean {
+function writeArray(writer: ByteWriter, array: readonly unknown[], writing: Writing): boolean {
   // Holes, members that are no elements, and what a subclass makes of it are V8's as well.
   const { length } = array;
   if (length > mostMembers || Object.getPrototypeOf(array) !== Array.prototype) return false;
@@ -114,11 +159,11 @@ function writeArray(writer: ByteWriter, array: readonly unknown[], seen: object[
   if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return false;
   writer.u8(Tag.array);
   writer.u8(length);
-  for (let i = 0; i < length; i++) if (!writePlain(writer, array[i], seen)) return false;
+  for (let i = 0; i < length; i++) if (!writePlain(writer, array[i], writing)) return false;
   return true;
 }
 
-function writeMembers(writer: ByteWriter, value: Record<string, unknown>, seen: object[]): boolean {
+function writeMembers(writer: ByteWriter, value: Record<string, unknown>, writing: Writing): boolean {
   const keys = Object.keys(value);
   if (keys.length > mostMembers) return false;
   writer.u8(Tag.object);
@@ -126,7 +171,7 @@ function writeMembers(writer: ByteWriter, value: Record<string, unknown>, seen: 
   for (const key of keys) {
     if (key.length > longestText || key === '__proto__') return false;
     writer.u8(key.length);
-    if (!writer.latin1(key) || !writePlain(writer, value[key], seen)) return false;
+    if (!writer.latin1(key) || !writePlain(writer, value[key], writing)) return false;
   }
   return true;
 }
@@ -140,15 +185,33 @@ function writeBytes(writer: ByteWriter, tag: number, value: Uint8Array): boolean
   return true;
 }
 
+function writeBlob(
+  writer: ByteWriter,
+  view: ArrayBufferView,
+  prototype: object,
+  blobs: Uint8Array[],
+): boolean {
+  const kind = viewPrototypes.indexOf(prototype);
+  const { buffer, byteOffset, byteLength } = view;
+  if (kind < 0 || blobs.length >= mostBlobs || !(buffer instanceof ArrayBuffer)) return false;
+  writer.u8(Tag.blob);
+  writer.u8(blobs.length);
+  writer.u8(kind);
+  blobs.push(new Uint8Array(buffer, byteOffset, byteLength));
+  return true;
+}
+
 /** Keys that were read before, by a hash of their bytes: most tasks have the same few. */
 const knownKeys: (string | undefined)[] = new Array(256).fill(undefined);
 
 class PlainReader {
   readonly #bytes: Buffer;
+  readonly #blobs: readonly Uint8Array[];
   #at: number;
 
-  constructor(bytes: Buffer, at: number) {
+  constructor(bytes: Buffer, at: number, blobs: readonly Uint8Array[]) {
     this.#bytes = bytes;
+    this.#blobs = blobs;
     this.#at = at;
   }
 
@@ -179,6 +242,8 @@ class PlainReader {
         return this.#copy(size => new Uint8Array(size));
       case Tag.buffer:
         return this.#copy(size => Buffer.allocUnsafeSlow(size));
+      case Tag.blob:
+        return this.#blob();
       default:
         throw new Error(`a value of unknown kind ${tag} was received`);
     }
@@ -234,6 +299,14 @@ class PlainReader {
     if (text.length !== length) return false;
     for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== this.#bytes[start + i]) return false;
     return true;
+  }
+
+  #blob(): ArrayBufferView {
+    const { buffer, byteLength } = this.#blobs[this.#u8()] as Uint8Array;
+    const View = views[this.#u8()] as (typeof views)[number];
+    if (View === Buffer) return Buffer.from(buffer as ArrayBuffer);
+    const Typed = View as Exclude<(typeof views)[number], typeof Buffer>;
+    return new Typed(buffer as ArrayBuffer, 0, byteLength / Typed.BYTES_PER_ELEMENT);
   }
 
   /** A copy, because the received memory holds other values as well. */

@@ -20,7 +20,7 @@ import type { PoolTask } from './pool-task.ts';
 import { RunTimes } from './run-times.ts';
 import { Suspects } from './suspects.ts';
 import { TaskQueue } from './task-queue.ts';
-import { WorkerLink } from './worker-link.ts';
+import { longTask, WorkerLink } from './worker-link.ts';
 
 export interface DispatcherEvents {
   /** How long a task waited and ran, ms. */
@@ -28,9 +28,6 @@ export interface DispatcherEvents {
   /** A task is run again after what ran it was lost. */
   readonly onRetry: (task: PoolTask) => void;
 }
-
-/** Work of that length or longer is sent one task per thread, ms. */
-const longTask = 1;
 
 export class Dispatcher {
   readonly #events: DispatcherEvents;
@@ -98,9 +95,9 @@ export class Dispatcher {
     task.reject({ error });
   }
 
-  /** Its time to wait is over. */
+  /** Its time to wait is over. One that waits to be run again may have run: its wait is not limited. */
   expireWait(task: PoolTask): void {
-    if (task.isSettled) return;
+    if (task.isSettled || task.call.attempt > 1) return;
     task.isOverdue = true;
     // What was sent may have begun: only its process knows.
     if (task.link) {
@@ -146,6 +143,16 @@ export class Dispatcher {
       this.#fill(link, load < longTask ? Math.ceil(this.#queue.size / links.length) : 1);
     }
     for (const link of links) link.flush();
+    if (this.#queue.size === 0) this.#rebalance(links);
+  }
+
+  /** Where threads are free, what waits behind another process's threads is called back for them. */
+  #rebalance(links: readonly WorkerLink[]): void {
+    let free = 0;
+    for (const link of links) free += (this.#suspects.isFree(link) ? link.freeSlots : 0) - link.recalled;
+    for (const link of links) {
+      while (free > 0 && link.freeSlots === 0 && link.recallAhead()) free--;
+    }
   }
 
   /** Sends up to `share` tasks there. */
@@ -182,7 +189,7 @@ export class Dispatcher {
 
   #onRoom(): void {
     for (const task of this.#returned.splice(0).reverse()) this.#queue.unshift(task);
-    if (this.queued > 0) this.#flushSoon();
+    if (this.queued > 0 || this.openLinks.some(link => link.hasAhead)) this.#flushSoon();
   }
 
   /** A value that cannot be read here, such as one that is nested too deeply, is the end of its own task only. */
@@ -236,7 +243,7 @@ export class Dispatcher {
 
   #onReturned(task: PoolTask): void {
     if (task.isSettled) return;
-    if (task.isOverdue) task.reject({ error: overdue(task) });
+    if (task.isOverdue && task.call.attempt === 1) task.reject({ error: overdue(task) });
     else this.#returned.push(task);
   }
 

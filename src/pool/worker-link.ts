@@ -1,5 +1,6 @@
 /** The caller's end of the task channel to one worker process: what has been sent there, and what may still be. */
 
+import { ReceivedBlobs } from '../channel/blobs.ts';
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameReader, FrameType } from '../channel/frames.ts';
 import { forEachRecord, isFinal, Status, type TaskRecord } from '../channel/records.ts';
@@ -15,6 +16,10 @@ export interface LinkEvents {
 
 /** Work that may be sent ahead of a thread, ms: it hides the way there and back, and is what a crash costs. */
 const sentAhead = 1;
+/** Of work of that length or longer only one task is sent ahead, and called back when another process is free for it. */
+export const longTask = 1;
+/** For still longer work the way there and back does not count, ms. */
+const longestAhead = 25;
 /** The same in tasks per thread. */
 const mostAhead = 512;
 /** Bytes of tasks that wait to be taken by the process; beyond that only free threads get more. */
@@ -27,7 +32,11 @@ export class WorkerLink {
   readonly #threads: number;
   readonly #events: LinkEvents;
   readonly #outstanding = new Map<number, PoolTask>();
+  /** Of these the long ones that no thread was free for, in their order. */
+  readonly #ahead = new Set<PoolTask>();
+  readonly #recalled = new Set<PoolTask>();
   readonly #sender: FrameSender | undefined;
+  readonly #blobs = new ReceivedBlobs();
   #writer: TaskWriter | undefined;
   /** Work that was sent, ms. */
   #load = 0;
@@ -44,7 +53,10 @@ export class WorkerLink {
     this.#threads = Math.max(1, threads);
     this.#events = events;
     this.#sender = worker.tasks && new FrameSender(worker.tasks);
-    const frames = new FrameReader((_type, body) => this.#onRecords(body));
+    const frames = new FrameReader((type, body) => {
+      if (type === FrameType.blob) this.#blobs.add(body);
+      else this.#onRecords(body);
+    });
     worker.tasks?.on('data', (chunk: Buffer) => frames.push(chunk));
   }
 
@@ -75,8 +87,24 @@ export class WorkerLink {
   hasRoom(load: number): boolean {
     const { size } = this.#outstanding;
     if (size < this.slots) return true;
-    if (this.#isHeldUp || size >= this.#threads * mostAhead || this.#unsent > mostUnsent) return false;
-    return this.#load + load <= this.#threads * sentAhead;
+    if (this.#isHeldUp || this.#unsent > mostUnsent) return false;
+    if (load >= longTask) return load <= longestAhead && size < this.slots + this.#threads;
+    return size < this.#threads * mostAhead && this.#load + load <= this.#threads * sentAhead;
+  }
+
+  /** Threads that are free for a task, as far as is known here. */
+  get freeSlots(): number {
+    return Math.max(0, this.slots - this.#outstanding.size);
+  }
+
+  /** Whether a long task waits there for a thread. */
+  get hasAhead(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /** Tasks that have been called back, and may still come. */
+  get recalled(): number {
+    return this.#recalled.size;
   }
 
   /** Bytes that the process has not taken yet. */
@@ -91,8 +119,11 @@ export class WorkerLink {
 
   /** Sent with the next `flush()`. Throws a `DataCloneError` for a payload that cannot be cloned. */
   add(task: PoolTask, load: number): void {
+    const isAhead = load >= longTask && Number.isFinite(load) && this.freeSlots === 0;
     this.#writer ??= this.#sender && new TaskWriter(this.#sender.body);
-    this.#writer?.write(task.id, task.call, task.payload);
+    const blobs = this.#writer?.write(task.id, task.call, task.payload, isAhead) ?? [];
+    this.#sender?.sendBlobs(blobs);
+    if (isAhead) this.#ahead.add(task);
     task.link = this;
     task.load = Number.isFinite(load) ? load : sentAhead;
     this.#outstanding.set(task.id, task);
@@ -114,6 +145,16 @@ export class WorkerLink {
     this.#writeNumbers(FrameType.recall, task.id);
   }
 
+  /** Asks for the long task back that was sent ahead last; returns whether there is one. */
+  recallAhead(): boolean {
+    const task = [...this.#ahead].pop();
+    if (!task) return false;
+    this.#ahead.delete(task);
+    this.#recalled.add(task);
+    this.recall(task);
+    return true;
+  }
+
   credit(task: PoolTask, items: number): void {
     this.#writeNumbers(FrameType.credit, task.id, items);
   }
@@ -122,27 +163,45 @@ export class WorkerLink {
   takeAll(): PoolTask[] {
     const tasks = [...this.#outstanding.values()];
     this.#outstanding.clear();
+    this.#ahead.clear();
+    this.#recalled.clear();
     return tasks;
   }
 
   #onRecords(body: Buffer): void {
-    forEachRecord(body, record => {
-      const task = this.#outstanding.get(record.id);
-      // Of a task whose end was told before.
-      if (!task) return;
-      if (isFinal(record.status)) this.#finish(task, record.status);
-      this.#events.onRecord(task, record);
-    });
+    forEachRecord(
+      body,
+      record => {
+        const task = this.#outstanding.get(record.id);
+        // Of a task whose end was told before.
+        if (!task) return;
+        if (isFinal(record.status)) this.#finish(task, record.status);
+        this.#events.onRecord(task, record);
+      },
+      this.#blobs.take(),
+    );
     this.#events.onRoom();
   }
 
   #finish(task: PoolTask, status: Status): void {
     this.#outstanding.delete(task.id);
+    this.#ahead.delete(task);
+    this.#recalled.delete(task);
+    this.#moveUp();
     this.#load = this.#outstanding.size === 0 ? 0 : this.#load - task.load;
     task.link = undefined;
     if (this.suspect === task) this.suspect = undefined;
     this.#isHeldUp = status === Status.returned;
     if (status !== Status.returned) this.#completed++;
+  }
+
+  /** A thread has taken the first of those that were sent ahead. */
+  #moveUp(): void {
+    if (this.#ahead.size <= this.#outstanding.size - this.slots) return;
+    for (const first of this.#ahead) {
+      this.#ahead.delete(first);
+      return;
+    }
   }
 
   #writeNumbers(type: number, ...numbers: readonly number[]): void {

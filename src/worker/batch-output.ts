@@ -1,6 +1,7 @@
 /** Where the results of a batch go: into the memory of its lane, and by message what finds no room or cannot wait. */
 
 import { parentPort } from 'node:worker_threads';
+import { memoryOf } from '../channel/blobs.ts';
 import { ByteWriter } from '../channel/bytes.ts';
 import { encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
@@ -35,45 +36,54 @@ export class BatchOutput {
 
   /** What has become of a task. A result that cannot be cloned fails its own task. */
   add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): void {
-    this.#encode(id, status, runTime, value);
+    const blobs = this.#encode(id, status, runTime, value);
     const bytes = scratch.written;
     this.#isTold = false;
     // The end of a stream takes the way of its items: it must not overtake them.
-    const isMessage = call.kind === 'stream' || bytes.length > handOver;
-    if (isMessage || !this.#memory.write(bytes)) this.#send();
+    const isMessage = call.kind === 'stream' || bytes.length > handOver || blobs.length > 0;
+    if (isMessage || !this.#memory.write(bytes)) this.#send(blobs);
   }
 
   /** Throws a `DataCloneError`. */
   addItem(id: number, item: unknown): void {
+    const blobs: Uint8Array[] = [];
     scratch.truncate(0);
-    writeRecord(scratch, id, Status.item, 0, unwrapMoved(item));
-    this.#send();
+    writeRecord(scratch, id, Status.item, 0, unwrapMoved(item), blobs);
+    this.#send(blobs);
   }
 
-  /** Between two tasks: the host is told when the next one would make results wait for too long. */
-  tellIfDue(now: number): void {
-    if (this.#isTold || now - this.#toldAt < longestStay) return;
+  /** Between two tasks: the host is told when the next one would make results wait for too long, or is a long one. */
+  tellIfDue(now: number, isLongNext: boolean): void {
+    if (this.#isTold || (now - this.#toldAt < longestStay && !isLongNext)) return;
     this.#isTold = true;
     this.#toldAt = now;
     tell({ type: 'results', lane: this.#lane });
   }
 
-  #encode(id: number, status: Status, runTime: number, value: unknown): void {
+  /** Returns the memory that the value refers to. */
+  #encode(id: number, status: Status, runTime: number, value: unknown): readonly Uint8Array[] {
+    const blobs: Uint8Array[] = [];
     scratch.truncate(0);
     try {
-      writeRecord(scratch, id, status, runTime, unwrapMoved(value));
+      writeRecord(scratch, id, status, runTime, unwrapMoved(value), blobs);
     } catch (error) {
       const reason = isGenerator(value)
         ? new TypeError('the task is a generator: call it with stream()')
         : error;
       writeRecord(scratch, id, Status.thrown, runTime, encodeThrown(reason));
     }
+    return blobs;
   }
 
-  #send(): void {
+  #send(values: readonly Uint8Array[]): void {
     this.#messages++;
     const bytes = scratch.take();
-    tell({ type: 'records', lane: this.#lane, bytes }, [bytes.buffer as ArrayBuffer]);
+    // The task module may still have a use for its own.
+    const blobs = values.map(value => new Uint8Array(value));
+    tell({ type: 'records', lane: this.#lane, bytes, blobs }, [
+      bytes.buffer as ArrayBuffer,
+      ...memoryOf(blobs),
+    ]);
   }
 }
 

@@ -94,7 +94,7 @@ export class Host {
       {
         onError: error => this.#onThreadError(error),
         onBroken: error => this.#crash(error),
-        onRecords: bytes => this.#server?.send(bytes),
+        onRecords: (bytes, blobs) => this.#server?.send(bytes, blobs),
         onEnded: count => this.#countRequests(count),
       },
       this.#boot.threadOptions,

@@ -1,7 +1,8 @@
 /**
  * Memory that the main thread of a worker process shares with the thread that runs a batch of tasks. It says which
  * tasks have begun and which have ended, and holds their results: none is lost or held back when a later task of the
- * batch takes long, or is ended together with its thread.
+ * batch takes long, or is ended together with its thread. Tasks that join the batch while it runs stand there, too: the
+ * thread goes from one to the next without anybody being woken.
  */
 
 import type { AbortReason } from './thread-protocol.ts';
@@ -16,12 +17,16 @@ const Field = {
   threadId: 3,
   /** 1 + the place in the batch of the task that is to end, negative where it is over its time; 0: none. */
   aborted: 4,
+  /** Bytes of tasks that have joined the batch; -1: no more can. */
+  joined: 5,
 } as const;
 
 const headLength = 64;
 /** Where the time stands at which the running task began. */
 const clockOffset = 32;
 const resultsLength = 64 * 1024;
+const tasksLength = 64 * 1024;
+const closed = -1;
 /** More than any batch has. */
 const taken = 2 ** 30;
 
@@ -41,12 +46,14 @@ export class LaneMemory {
   readonly #fields: Int32Array;
   readonly #clock: Float64Array;
   readonly #results: Uint8Array;
+  readonly #tasks: Uint8Array;
 
-  constructor(shared = new SharedArrayBuffer(headLength + resultsLength)) {
+  constructor(shared = new SharedArrayBuffer(headLength + resultsLength + tasksLength)) {
     this.shared = shared;
     this.#fields = new Int32Array(shared, 0, headLength / 4);
     this.#clock = new Float64Array(shared, clockOffset, 1);
-    this.#results = new Uint8Array(shared, headLength);
+    this.#results = new Uint8Array(shared, headLength, resultsLength);
+    this.#tasks = new Uint8Array(shared, headLength + resultsLength, tasksLength);
   }
 
   /** The host's, before a batch and while no thread knows of it. */
@@ -76,6 +83,15 @@ export class LaneMemory {
     return Atomics.exchange(this.#fields, Field.begun, taken);
   }
 
+  /** The host's: adds tasks to the batch; false where there is no room, or the thread has closed it. */
+  join(tasks: Uint8Array): boolean {
+    const start = Atomics.load(this.#fields, Field.joined);
+    const end = start + tasks.length;
+    if (start === closed || end > tasksLength) return false;
+    this.#tasks.set(tasks, start);
+    return Atomics.compareExchange(this.#fields, Field.joined, start, end) === start;
+  }
+
   /** The host's: tells a task that looks, even one that never lets its event loop turn. */
   abort(place: number, reason: AbortReason): void {
     Atomics.store(this.#fields, Field.aborted, reason === 'timed out' ? -(place + 1) : place + 1);
@@ -92,6 +108,12 @@ export class LaneMemory {
     // The time first: a host that sees the task sees when it began.
     this.#clock[0] = now;
     return Atomics.add(this.#fields, Field.begun, 1) === place;
+  }
+
+  /** The thread's: a copy of the tasks that have joined from byte `from` on; undefined where there is none, and will be none. */
+  joined(from: number): Buffer | undefined {
+    const end = Atomics.compareExchange(this.#fields, Field.joined, from, closed);
+    return end === from || end === closed ? undefined : Buffer.from(this.#tasks.subarray(from, end));
   }
 
   /** The thread's: where it says who it is. */

@@ -1,16 +1,17 @@
 /** One of the places in which a worker process runs tasks: one batch at a time, on whichever thread Piscina gives it. */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { memoryOf } from '../channel/blobs.ts';
 import { ByteWriter } from '../channel/bytes.ts';
 import { TaskWriter } from '../channel/tasks.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
 import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
-import { type ChannelTask, isLocal, type LocalTask, type ThreadTask } from './thread-task.ts';
+import { type ChannelTask, isLarge, isLocal, type LocalTask, type ThreadTask } from './thread-task.ts';
 
 export interface LaneEvents {
   /** Records of tasks of the channel, from the thread. */
-  readonly onRecords: (bytes: Uint8Array) => void;
+  readonly onRecords: (bytes: Uint8Array, blobs?: readonly Uint8Array[]) => void;
   /** These tasks are over, and their results are out. */
   readonly onEnded: (tasks: readonly ThreadTask[]) => void;
   /** The thread ended because of `error` while it ran the task. */
@@ -21,17 +22,18 @@ export interface LaneEvents {
   readonly onIdle: () => void;
 }
 
-/** A payload beyond that is handed over to the thread instead of copied. */
-const handOver = 64 * 1024;
-const scratch = new ByteWriter();
-
 export class Lane {
   readonly #number: number;
   readonly #memory = new LaneMemory();
   readonly #set: () => ThreadSet;
   readonly #events: LaneEvents;
-  #tasks: readonly ThreadTask[] = [];
+  #tasks: ThreadTask[] = [];
   #isBusy = false;
+  readonly #bytes = new ByteWriter();
+  /** Writes tasks for the batch; undefined where none can join it. */
+  #writer: TaskWriter | undefined;
+  /** The last task of the batch that was not sent ahead. */
+  #lastShort = 0;
   /** How many tasks were reported as ended, and how many bytes of results were fetched. */
   #reported = 0;
   #fetched = 0;
@@ -68,6 +70,11 @@ export class Lane {
     return this.#isBusy ? this.#tasks.length - this.#reported : 0;
   }
 
+  /** Whether results may stand in the memory that nobody tells of: those before a task that was not sent ahead. */
+  get hasSilentResults(): boolean {
+    return this.#isBusy && this.#lastShort > this.#reported;
+  }
+
   /** The task that runs now, or between two of them the one that is next; undefined after the last. */
   get current(): ThreadTask | undefined {
     return this.#tasks[this.#memory.ended];
@@ -83,7 +90,8 @@ export class Lane {
   /** A local task comes alone. */
   async start(tasks: readonly ThreadTask[]): Promise<void> {
     this.#isBusy = true;
-    this.#tasks = tasks;
+    this.#tasks = [...tasks];
+    this.#lastShort = tasks.length - 1;
     this.#reported = this.#fetched = this.#messages = 0;
     this.#memory.reset();
     const [first] = tasks as [ThreadTask];
@@ -96,15 +104,27 @@ export class Lane {
     }
     this.#isBusy = false;
     this.#tasks = [];
+    this.#writer = undefined;
     this.#events.onIdle();
   }
 
-  /** Takes what no thread has begun out of the batch. */
+  /** Adds tasks to the batch that runs; returns false where they cannot join it. */
+  join(tasks: readonly ChannelTask[]): boolean {
+    if (!this.#writer || tasks.some(isLarge)) return false;
+    const isJoined = this.#memory.join(this.#encode(this.#writer, tasks));
+    if (!isJoined) this.#writer = undefined;
+    else this.#add(tasks);
+    return isJoined;
+  }
+
+  /** Takes what no thread has begun out of the batch, which ends then. */
   takeRest(): readonly ThreadTask[] {
     if (this.unbegun === 0) return [];
+    this.#writer = undefined;
     const begun = Math.min(this.#memory.takeRest(), this.#tasks.length);
     const rest = this.#tasks.slice(begun);
     this.#tasks = this.#tasks.slice(0, begun);
+    this.#lastShort = Math.min(this.#lastShort, begun - 1);
     return rest;
   }
 
@@ -135,8 +155,8 @@ export class Lane {
   }
 
   /** A message with records has come from the thread. */
-  receive(bytes: Uint8Array): void {
-    this.#events.onRecords(bytes);
+  receive(bytes: Uint8Array, blobs: readonly Uint8Array[]): void {
+    this.#events.onRecords(bytes, blobs);
     this.#messages++;
     if (this.#messages === this.#awaited?.messages) this.#awaited.finish();
   }
@@ -160,15 +180,41 @@ export class Lane {
   }
 
   async #runBatch(tasks: readonly ChannelTask[]): Promise<void> {
-    const message: Batch = { lane: this.#number, tasks: encode(tasks) };
-    const transferList = message.tasks.length > handOver ? [message.tasks.buffer as ArrayBuffer] : [];
-    const messages: number = await this.#set().piscina.run(message, { transferList });
+    this.#writer = new TaskWriter(this.#bytes);
+    const encoded = this.#encode(this.#writer, tasks);
+    const blobs = tasks.flatMap(({ blobs }) => blobs);
+    const messages: number = await this.#set().piscina.run(...this.#pack(encoded, blobs));
     if (this.#messages >= messages) return;
     // They take another way than the answer, and may come after it.
     await new Promise<void>(resolve => {
       this.#awaited = { messages, finish: resolve };
     });
     this.#awaited = undefined;
+  }
+
+  /** What does not fit into the memory of the lane is handed over. */
+  #pack(encoded: Uint8Array, blobs: readonly Uint8Array[]): [Batch, { transferList: ArrayBuffer[] }] {
+    const lane = this.#number;
+    const transferList = memoryOf(blobs);
+    if (this.#memory.join(encoded)) return [{ lane, blobs }, { transferList }];
+    const { buffer, byteOffset, byteLength } = this.#bytes.take();
+    const memory = buffer as ArrayBuffer;
+    const tasks = new Uint8Array(memory, byteOffset, byteLength);
+    return [{ lane, tasks, blobs }, { transferList: [memory, ...transferList] }];
+  }
+
+  #add(tasks: readonly ChannelTask[]): void {
+    for (const task of tasks) {
+      if (!task.isAhead) this.#lastShort = this.#tasks.length;
+      this.#tasks.push(task);
+    }
+  }
+
+  /** A view of memory that the next call may overwrite. */
+  #encode(writer: TaskWriter, tasks: readonly ChannelTask[]): Uint8Array {
+    this.#bytes.truncate(0);
+    for (const task of tasks) writer.copy(task);
+    return this.#bytes.written;
   }
 
   #fetch(): void {
@@ -192,12 +238,4 @@ export class Lane {
     if (lost) this.#events.onLost(lost, error);
     if (unbegun.length > 0) this.#events.onUnbegun(unbegun);
   }
-}
-
-/** Into memory of their own, so that it can be handed over. */
-function encode(tasks: readonly ChannelTask[]): Uint8Array {
-  scratch.truncate(0);
-  const writer = new TaskWriter(scratch);
-  for (const task of tasks) writer.copy(task);
-  return scratch.length > handOver ? scratch.take() : new Uint8Array(scratch.written);
 }

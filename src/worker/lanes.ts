@@ -7,7 +7,15 @@ import type { RunningTask } from '../channel/control.ts';
 import type { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import type { AbortReason } from './thread-protocol.ts';
-import { isLocal, type ThreadTask } from './thread-task.ts';
+import {
+  type ChannelTask,
+  isAhead,
+  isGone,
+  isLocal,
+  isReturnable,
+  isShared,
+  type ThreadTask,
+} from './thread-task.ts';
 
 export interface LanesEvents {
   /** A running task is over its time; it ends later. */
@@ -75,7 +83,7 @@ export class Lanes {
 
   /** Puts tasks that were not begun back in front. */
   resubmit(tasks: readonly ThreadTask[]): void {
-    this.#queue.unshift(...tasks);
+    this.#putBack(tasks);
     this.pump();
   }
 
@@ -84,14 +92,36 @@ export class Lanes {
     clearTimeout(this.#timer);
   }
 
-  /** Gives waiting tasks to idle lanes, an equal share to each. */
+  /** Gives waiting tasks to idle lanes, an equal share to each, and lets others join batches that run. */
   pump(): void {
     const idle = this.#lanes.filter(lane => !lane.isBusy);
+    if (idle.length > this.#queue.length) this.#takeBackAhead();
     for (let left = idle.length; left > 0 && this.#queue.length > 0; left--) {
       const share = Math.min(largestBatch, Math.ceil(this.#queue.length / left));
       void (idle[left - 1] as Lane).start(this.#take(share));
     }
+    if (this.#queue.length > 0) this.#join();
     this.#watch();
+  }
+
+  /** What was sent ahead stands behind a thread while another one is idle. */
+  #takeBackAhead(): void {
+    for (const lane of this.#lanes) {
+      const last = lane.unbegun > 0 ? lane.tasks.at(-1) : undefined;
+      if (last && isAhead(last)) this.#putBack(lane.takeRest());
+    }
+  }
+
+  /** In their order: a call of this process itself needs an idle lane, and what is behind it waits for it. */
+  #join(): void {
+    for (const [at, lane] of this.#lanes.entries()) {
+      const [first] = this.#queue;
+      if (!first || isLocal(first)) return;
+      // One that waits there is enough, and a long one must not hold up tiny ones.
+      if (first.isAhead ? lane.unbegun > 0 : (lane.running?.age ?? 0) >= stall) continue;
+      const tasks = this.#take(Math.ceil(this.#queue.length / (this.#lanes.length - at))) as ChannelTask[];
+      if (!lane.join(tasks)) this.#queue.unshift(...tasks);
+    }
   }
 
   /** Ends a task that nobody waits for any more. */
@@ -116,17 +146,24 @@ export class Lanes {
     return this.#endings.has(task);
   }
 
-  /** Up to `share` tasks of the channel, or one local one. */
+  /** Up to `share` tasks that may go together, or one that may not. */
   #take(share: number): ThreadTask[] {
-    const firstLocal = this.#queue.slice(0, share).findIndex(isLocal);
-    const count = firstLocal < 0 ? share : Math.max(1, firstLocal);
+    const firstAlone = this.#queue.slice(0, share).findIndex(task => !isShared(task));
+    const count = firstAlone < 0 ? share : Math.max(1, firstAlone);
     return this.#queue.splice(0, count);
+  }
+
+  /** Tasks that a thread had been given, and has not begun. */
+  #putBack(tasks: readonly ThreadTask[]): void {
+    const gone = tasks.filter(isGone);
+    this.#queue.unshift(...(gone.length === 0 ? tasks : tasks.filter(task => !isGone(task))));
+    if (gone.length > 0) this.#events.onReturned(gone);
   }
 
   #takeOut(id: number): ThreadTask | undefined {
     const lane = this.#lanes.find(({ tasks }) => tasks.some(task => task.id === id));
     // The others go on, here or elsewhere: nobody can tell a thread to leave one out.
-    if (lane && lane.running?.task.id !== id) this.#queue.unshift(...lane.takeRest());
+    if (lane && lane.running?.task.id !== id) this.#putBack(lane.takeRest());
     const at = this.#queue.findIndex(task => task.id === id);
     const [task] = at < 0 ? [] : this.#queue.splice(at, 1);
     this.pump();
@@ -164,11 +201,11 @@ export class Lanes {
   #nextDue(): number {
     const now = clock();
     let due = Number.POSITIVE_INFINITY;
-    const hasWaiting = this.#queue.some(task => !isLocal(task));
+    const hasWaiting = this.#queue.some(isReturnable);
     for (const lane of this.#lanes) {
       if (!lane.isBusy) continue;
       // What ends before the last of a batch has to be fetched, whatever the last one does.
-      if (hasWaiting || lane.unreported > 1) due = Math.min(due, now + stall);
+      if (hasWaiting || lane.hasSilentResults) due = Math.min(due, now + stall);
       const { running, current } = lane;
       // Nobody tells the host when it begins: its limit counts from now until then.
       const { timeout } = (running?.task ?? current)?.call ?? { timeout: 0 };
@@ -196,7 +233,7 @@ export class Lanes {
       // It may have ended just now; its thread may even run another one.
       if (ending.lane.running?.task !== task) continue;
       ending.isKilled = true;
-      this.#queue.unshift(...ending.lane.takeRest());
+      this.#putBack(ending.lane.takeRest());
       ending.lane.kill();
     }
   }
@@ -205,14 +242,14 @@ export class Lanes {
     for (const lane of this.#lanes) {
       if (!lane.isBusy) continue;
       lane.fetch();
-      if (lane.unbegun > 0 && (lane.running?.age ?? 0) >= stall) this.#queue.unshift(...lane.takeRest());
+      if (lane.unbegun > 0 && (lane.running?.age ?? 0) >= stall) this.#putBack(lane.takeRest());
     }
     this.pump();
     const isHeldUp = this.#lanes.every(({ running }) => running && running.age >= longStall);
     if (!isHeldUp) return;
-    const waiting = this.#queue.filter(task => !isLocal(task));
+    const waiting = this.#queue.filter(isReturnable);
     if (waiting.length === 0) return;
-    this.#queue = this.#queue.filter(isLocal);
+    this.#queue = this.#queue.filter(task => !isReturnable(task));
     this.#events.onReturned(waiting);
   }
 }

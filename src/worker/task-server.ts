@@ -2,6 +2,7 @@
 
 import { once } from 'node:events';
 import { Socket } from 'node:net';
+import { ReceivedBlobs } from '../channel/blobs.ts';
 import { tasksFd } from '../channel/control.ts';
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameReader, FrameType } from '../channel/frames.ts';
@@ -16,6 +17,7 @@ export class TaskServer {
   readonly #threads: Threads;
   readonly #socket = new Socket({ fd: tasksFd, readable: true, writable: true, allowHalfOpen: true });
   readonly #sender = new FrameSender(this.#socket);
+  readonly #blobs = new ReceivedBlobs();
   readonly #noMoreTasks = withResolvers<void>();
   #isFlushDue = false;
   /** Resolves when the master sends no more tasks. */
@@ -31,10 +33,11 @@ export class TaskServer {
     this.#socket.once('end', this.#noMoreTasks.resolve).once('close', this.#noMoreTasks.resolve);
   }
 
-  /** Sends records, soon. */
-  send(records: Uint8Array): void {
-    if (records.length > collected) {
+  /** Sends records, soon. `blobs` is what the only one of them refers to. */
+  send(records: Uint8Array, blobs: readonly Uint8Array[] = []): void {
+    if (records.length > collected || blobs.length > 0) {
       this.#flush();
+      this.#sender.sendBlobs(blobs);
       this.#sender.sendWhole(FrameType.records, records);
       return;
     }
@@ -61,7 +64,10 @@ export class TaskServer {
   #onFrame(type: number, body: Buffer): void {
     switch (type) {
       case FrameType.run:
-        this.#threads.submit(readTasks(body));
+        this.#threads.submit(readTasks(body, this.#blobs.take()));
+        break;
+      case FrameType.blob:
+        this.#blobs.add(body);
         break;
       case FrameType.noMoreTasks:
         this.#noMoreTasks.resolve();
@@ -79,8 +85,8 @@ export class TaskServer {
   }
 }
 
-function readTasks(body: Buffer): EncodedTask[] {
-  const reader = new TaskReader(body);
+function readTasks(body: Buffer, blobs: readonly Uint8Array[]): EncodedTask[] {
+  const reader = new TaskReader(body, blobs);
   const tasks: EncodedTask[] = [];
   for (let task = reader.next(); task; task = reader.next()) tasks.push(task);
   return tasks;

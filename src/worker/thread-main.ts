@@ -1,13 +1,15 @@
 /** What runs in each thread of the pool: loads the task module once, then runs the tasks that it is given. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { getEnvironmentData, MessageChannel, parentPort, threadId } from 'node:worker_threads';
 import type { ModuleSource } from '../channel/control.ts';
 import { encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
 import { Status } from '../channel/records.ts';
-import { type EncodedTask, payloadOf, type TaskCall, TaskReader } from '../channel/tasks.ts';
+import { type EncodedTask, payloadOf, type TaskCall } from '../channel/tasks.ts';
 import { readValue } from '../channel/values.ts';
 import { BatchOutput } from './batch-output.ts';
+import { BatchSource } from './batch-source.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
 import { RunningTask } from './running-task.ts';
 import { loadTaskModule, type TaskFunction, type TaskModule } from './task-module.ts';
@@ -27,13 +29,15 @@ const waiting = new Map<number, RunningTask>();
 /** By path, what `filename` has named. */
 const otherModules = new Map<string, Promise<TaskModule>>();
 const host = new MessageChannel();
+/** How long a batch may keep the event loop of its thread from turning, unless a single task does, ms. */
+const longestTurn = 10;
 
 let loaded: TaskModule | undefined;
 
 /** Piscina awaits its handler before it gives the thread a task, so the module is loaded before the first. */
 export default load().then(module => {
   loaded = module;
-  return (work: Batch | LocalCall) => ('tasks' in work ? runBatch(work) : runLocal(work));
+  return (work: Batch | LocalCall) => ('call' in work ? runLocal(work) : runBatch(work));
 });
 
 async function load(): Promise<TaskModule | undefined> {
@@ -53,14 +57,16 @@ async function load(): Promise<TaskModule | undefined> {
 }
 
 /** Returns how many messages with records it has sent. */
-async function runBatch({ lane, tasks }: Batch): Promise<number> {
+async function runBatch(batch: Batch): Promise<number> {
+  const { lane } = batch;
   const memory = lanes[lane] as LaneMemory;
   memory.enter(threadId);
-  const reader = new TaskReader(Buffer.from(tasks.buffer, tasks.byteOffset, tasks.byteLength));
+  const source = new BatchSource(batch, memory);
   let now = clock();
+  let turnedAt = now;
   const output = new BatchOutput(lane, memory, now);
-  for (let place = 0, task = reader.next(); task && memory.begin(place, now); place++, task = reader.next()) {
-    output.tellIfDue(now);
+  for (let place = 0, task = source.next(); task && memory.begin(place, now); place++, task = source.next()) {
+    output.tellIfDue(now, task.isAhead);
     const begun = now;
     const running = new RunningTask(task.call, memory, place);
     try {
@@ -76,6 +82,10 @@ async function runBatch({ lane, tasks }: Batch): Promise<number> {
       else output.add(task, Status.thrown, now - begun, encodeThrown(error));
     }
     memory.end();
+    if (now - turnedAt < longestTurn) continue;
+    // A batch may go on for as long as tasks join it: messages and the tasks' own timers have their turn in between.
+    await nextTurn();
+    turnedAt = now = clock();
   }
   return output.messages;
 }

@@ -17,7 +17,10 @@ export const setupKey = 'processhandler.threads';
 /** Tasks of the channel: they come and go encoded, and the thread answers with the number of its `records` messages. */
 export interface Batch {
   readonly lane: number;
-  readonly tasks: Uint8Array;
+  /** Absent: all of them stand in the memory of the lane. */
+  readonly tasks?: Uint8Array;
+  /** What the only task refers to. */
+  readonly blobs: readonly Uint8Array[];
 }
 
 /** One call from within the process: its values travel as messages between threads do. */
@@ -38,7 +41,13 @@ export type ThreadMessage =
   | { readonly type: 'loaded'; readonly threadId: number; readonly port: MessagePort }
   | { readonly type: 'load-failed'; readonly error: ErrorReport }
   /** Records that cannot wait for the end of the batch, or find no room in the memory of the lane. */
-  | { readonly type: 'records'; readonly lane: number; readonly bytes: Uint8Array }
+  | {
+      readonly type: 'records';
+      readonly lane: number;
+      readonly bytes: Uint8Array;
+      /** What the only record refers to. */
+      readonly blobs: readonly Uint8Array[];
+    }
   /** A reply to a local task is on its way that the host may not be able to read: its stack is smaller. */
   | { readonly type: 'replied'; readonly lane: number; readonly id: number }
   /** There are results to be fetched from the memory of the lane. */

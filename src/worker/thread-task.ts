@@ -22,3 +22,30 @@ export interface LocalTask {
 export function isLocal(task: ThreadTask): task is LocalTask {
   return task.id < 0;
 }
+
+/** Larger payloads do not go together with other tasks, bytes. */
+const largest = 8 * 1024;
+
+export function isLarge(task: ChannelTask): boolean {
+  return task.end - task.start > largest || task.blobs.length > 0;
+}
+
+/** Whether its payload was handed over to a thread: it cannot be given to another one. */
+export function isGone(task: ThreadTask): boolean {
+  return !isLocal(task) && task.blobs.some(({ byteLength }) => byteLength === 0);
+}
+
+/** Whether it waits for a thread here, unless it is recalled. */
+export function isAhead(task: ThreadTask): boolean {
+  return !isLocal(task) && task.isAhead;
+}
+
+/** Whether other tasks may go to a thread together with it. */
+export function isShared(task: ThreadTask): boolean {
+  return !isLocal(task) && !task.isAhead && !isLarge(task);
+}
+
+/** Whether it goes back to the master where it would wait behind a long task. */
+export function isReturnable(task: ThreadTask): task is ChannelTask {
+  return !isLocal(task) && !task.isAhead;
+}

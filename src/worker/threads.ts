@@ -35,7 +35,7 @@ export interface ThreadsEvents {
   /** A thread could not be replaced: from now on there are fewer. */
   readonly onBroken: (error: ThreadLoadError) => void;
   /** Records of tasks that came through `submit()`. */
-  readonly onRecords: (bytes: Uint8Array) => void;
+  readonly onRecords: (bytes: Uint8Array, blobs?: readonly Uint8Array[]) => void;
   /** Tasks that came through `submit()` are over. */
   readonly onEnded: (count: number) => void;
 }
@@ -193,7 +193,7 @@ export class Threads implements TaskPool {
 
   #createLane(number: number): Lane {
     return new Lane(number, () => this.#set as ThreadSet, {
-      onRecords: bytes => this.#events.onRecords(bytes),
+      onRecords: this.#events.onRecords,
       onEnded: tasks => this.#onEnded(tasks),
       onLost: (task, error) => this.#onLost(task, error),
       onUnbegun: tasks => this.#lanes.resubmit(tasks),
@@ -204,13 +204,14 @@ export class Threads implements TaskPool {
   #onMessage(message: ThreadMessage): void {
     switch (message.type) {
       case 'records':
-        this.#lanesByNumber[message.lane]?.receive(message.bytes);
+        this.#lanesByNumber[message.lane]?.receive(message.bytes, message.blobs);
         break;
       case 'replied':
         void this.#lanesByNumber[message.lane]?.checkReply(message.id);
         break;
       case 'results':
         this.#lanesByNumber[message.lane]?.fetch();
+        this.#lanes.pump();
         break;
       case 'broadcast':
         this.#broadcasts.answered(message.id, message.threadId, message.reply);

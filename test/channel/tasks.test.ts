@@ -34,7 +34,7 @@ function write(tasks: readonly Task[], writer = new ByteWriter()): Buffer {
 }
 
 function encodedIn(bytes: Buffer, start = 0): EncodedTask[] {
-  const reader = new TaskReader(bytes, start);
+  const reader = new TaskReader(bytes.subarray(start));
   const found: EncodedTask[] = [];
   for (let task = reader.next(); task; task = reader.next()) found.push(task);
   return found;
@@ -187,4 +187,50 @@ test('a refused payload alone leaves nothing that reads as a task', () => {
   const writer = new ByteWriter();
   assert.throws(() => new TaskWriter(writer).write(1, run, () => {}), { name: 'DataCloneError' });
   assert.deepEqual(read(writer.take()), []);
+});
+
+test('tasks find the memory that their own payloads refer to, also as copies', () => {
+  const payload = (n: number) => new Uint8Array(40_000).fill(n);
+  const payloads = [1, payload(2), 'text', [payload(4), payload(5)], payload(6)];
+  const writer = new ByteWriter();
+  const encoder = new TaskWriter(writer);
+  const blobs = payloads.flatMap((each, id) => encoder.write(id, run, each, id % 2 === 0));
+  assert.equal(blobs.length, 4);
+  const received = (memory: readonly Uint8Array[]) => {
+    const reader = new TaskReader(
+      writer.take(),
+      memory.map(blob => new Uint8Array(blob)),
+    );
+    return Array.from(payloads, () => reader.next() as EncodedTask);
+  };
+  const first = received(blobs);
+  const again = new TaskWriter(writer);
+  for (const task of first) again.copy(task);
+  const copies = received(first.flatMap(task => task.blobs));
+  for (const tasks of [first, copies]) {
+    assert.deepEqual(tasks.map(payloadOf), payloads);
+    assert.deepEqual(
+      tasks.map(({ isAhead }) => isAhead),
+      [true, false, true, false, true],
+    );
+  }
+});
+
+test('a reader goes on with what the same writer wrote later', () => {
+  const writer = new ByteWriter();
+  const encoder = new TaskWriter(writer);
+  encoder.write(1, run, 'a');
+  const reader = new TaskReader(writer.take());
+  assert.equal(reader.next()?.id, 1);
+  assert.equal(reader.next(), undefined);
+  encoder.write(2, run, 'b');
+  encoder.write(3, stream, 'c');
+  reader.continue(writer.take());
+  assert.deepEqual(
+    [decode(reader.next() as EncodedTask), decode(reader.next() as EncodedTask)],
+    [
+      { id: 2, call: run, payload: 'b' },
+      { id: 3, call: stream, payload: 'c' },
+    ],
+  );
 });

@@ -518,3 +518,67 @@ test('a refusal does not show what is in the object', () => {
 test('a kind that is not known is an error, not a value', () => {
   assert.throws(() => readValue(Buffer.from([99])), /unknown kind 99/);
 });
+
+const viewClasses = [
+  Uint8Array,
+  Uint8ClampedArray,
+  Int8Array,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+  BigUint64Array,
+  BigInt64Array,
+];
+
+for (const View of viewClasses) {
+  test(`a large ${View.name} travels beside its value, uncopied, and comes out with memory of its own`, () => {
+    const bytes = Uint8Array.from({ length: 80_000 }, (_, i) => i);
+    const array = new View(bytes.buffer, 8, 64_000 / View.BYTES_PER_ELEMENT);
+    const writer = new ByteWriter();
+    const blobs: Uint8Array[] = [];
+    writeValue(writer, { name: 'x', array, more: [1] }, blobs);
+    assert.ok(writer.length < 100, `${writer.length} bytes were written`);
+    assert.deepEqual(
+      blobs.map(({ buffer, byteOffset, byteLength }) => [buffer === bytes.buffer, byteOffset, byteLength]),
+      [[true, 8, 64_000]],
+    );
+    const arrived = blobs.map(blob => new Uint8Array(blob));
+    const value = readValue(writer.take(), 0, undefined, arrived) as { array: typeof array };
+    assert.deepStrictEqual(value, { name: 'x', array: array.slice(), more: [1] });
+    assert.equal(value.array.buffer, arrived[0]?.buffer);
+  });
+}
+
+test('a large Buffer stays one; small arrays, and arrays of a class of their own, are written with their value', () => {
+  class Own extends Uint8Array {}
+  const large = Buffer.alloc(50_000, 'x');
+  const writer = new ByteWriter();
+  const blobs: Uint8Array[] = [];
+  writeValue(writer, [large, new Float64Array(5000)], blobs);
+  assert.equal(blobs.length, 2);
+  const [buffer] = readValue(
+    writer.take(),
+    0,
+    undefined,
+    blobs.map(blob => new Uint8Array(blob)),
+  ) as [Buffer];
+  assert.ok(Buffer.isBuffer(buffer) && buffer.equals(large));
+  for (const value of [[new Uint8Array(1000)], new Own(50_000), [new Uint8Array(50_000), new Map()]]) {
+    const none: Uint8Array[] = [];
+    writeValue(writer, value, none);
+    assert.equal(none.length, 0);
+    assert.deepEqual(readValue(writer.take()), structuredClone(value));
+  }
+});
+
+test('a value that cannot be cloned leaves no memory to be sent beside it', () => {
+  const blobs: Uint8Array[] = [];
+  assert.throws(
+    () => writeValue(new ByteWriter(), [new Uint8Array(50_000), () => {}], blobs),
+    /could not be cloned/,
+  );
+  assert.equal(blobs.length, 0);
+});

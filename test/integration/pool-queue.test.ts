@@ -19,6 +19,12 @@ import { isAlive } from '../helpers/processes.ts';
 const tasks = `
 import { appendFileSync } from 'node:fs';
 export const note = ([file, text]) => appendFileSync(file, text + '\\n');
+/** Takes a few ms, or until there is a file. */
+export const pace = async ([begun, gate]) => {
+  if (begun) writeFileSync(begun, '');
+  do await delay(3); while (!existsSync(gate));
+  return process.pid;
+};
 export const busy = ms => { const end = performance.now() + ms; while (performance.now() < end); return ms; };
 `;
 
@@ -78,6 +84,28 @@ test('of many tasks that may not wait for long, each either runs or never does',
     ran.map(Number).sort((a, b) => a - b),
     [...settled.keys()].filter(at => settled[at]?.error === undefined),
   );
+});
+
+test('S35 a task that waits behind a thread goes to another process that is free sooner', async t => {
+  const under = await startPool(t, tasks, { processes: 2 });
+  const { pool, project } = under;
+  // Tasks of this name are known to take some ms: one is sent ahead of each thread.
+  const gate = createGate(under);
+  gate.open();
+  const short = () => pool.run([undefined, gate.path], { name: 'pace' });
+  for (let known = 0; known < 20; known++) await short();
+  const gates = [0, 1].map(n => ({ begun: project.path(`begun-${n}`), path: project.path(`door-${n}`) }));
+  const long = gates.map(({ begun, path }) => pool.run([begun, path], { name: 'pace' }));
+  await Promise.all(gates.map(({ begun }) => untilBegun(begun)));
+  const waiting = [short(), short()];
+  await new Promise(setImmediate);
+  const outstanding = () => pool.stats.processes.map(process => process.outstanding);
+  assert.deepEqual(outstanding(), [2, 2]);
+  project.write('door-0', '');
+  const free = await long[0];
+  for (const each of waiting) assert.equal(await within(5000, 'it has run', each), free);
+  project.write('door-1', '');
+  assert.notEqual(await long[1], free);
 });
 
 test('a limit beyond what a timer can hold is no limit, for a wait as for a run', async t => {

@@ -5,7 +5,13 @@ import { inspect } from 'node:util';
 // Compiled, as threads are started from JavaScript.
 import { ByteWriter } from '../../dist/channel/bytes.js';
 import { decodeThrown, type Thrown } from '../../dist/channel/error-value.js';
-import { forEachRecord, isFinal, Status, valueOfRecord } from '../../dist/channel/records.js';
+import {
+  forEachRecord,
+  isFinal,
+  Status,
+  type TaskRecord,
+  valueOfRecord,
+} from '../../dist/channel/records.js';
 import { type EncodedTask, type TaskCall, TaskReader, TaskWriter } from '../../dist/channel/tasks.js';
 import { Threads, type ThreadsConfig } from '../../dist/worker/threads.js';
 import { cleanUp } from '../helpers/cleanup.ts';
@@ -58,6 +64,7 @@ export const ignore = n => { count(n); return new Promise(() => {}); };
 
 export type TaskSpec = Partial<Omit<TaskCall, 'window'>> & {
   readonly payload?: unknown;
+  readonly isAhead?: boolean;
   readonly window?: number;
 };
 
@@ -137,7 +144,7 @@ export class Channel {
       {
         onError: error => this.errors.push(error),
         onBroken: error => this.errors.push(error),
-        onRecords: bytes => this.#onRecords(bytes),
+        onRecords: (bytes, blobs) => this.#onRecords(bytes, blobs),
         onEnded: count => {
           this.ended += count;
         },
@@ -150,11 +157,14 @@ export class Channel {
   submit(...specs: readonly TaskSpec[]): number[] {
     const writer = new ByteWriter();
     const encoder = new TaskWriter(writer);
-    const ids = specs.map(({ payload, ...call }) => {
-      encoder.write(++this.#lastId, this.#callOf(call), payload);
+    const blobs: Uint8Array[] = [];
+    const ids = specs.map(({ payload, isAhead, ...call }) => {
+      const memory = encoder.write(++this.#lastId, this.#callOf(call), payload, isAhead);
+      // As they come from the channel: in memory of their own.
+      blobs.push(...memory.map(blob => new Uint8Array(blob)));
       return this.#lastId;
     });
-    const tasks = tasksIn(writer.take());
+    const tasks = tasksIn(writer.take(), blobs);
     for (const task of tasks) this.#tasks.set(task.id, task);
     this.threads.submit(tasks);
     return ids;
@@ -253,9 +263,9 @@ export class Channel {
     return call;
   }
 
-  #onRecords(bytes: Uint8Array): void {
+  #onRecords(bytes: Uint8Array, blobs?: readonly Uint8Array[]): void {
     const returned: EncodedTask[] = [];
-    forEachRecord(Buffer.from(bytes), record => {
+    const read = (record: TaskRecord) => {
       if (record.status === Status.returned && !this.#keepsReturned) {
         returned.push(this.#tasks.get(record.id) as EncodedTask);
         return;
@@ -266,7 +276,8 @@ export class Channel {
         status: statuses.find(name => Status[name] === record.status) as keyof typeof Status,
         value: record.status === Status.thrown ? decodeThrown(value as Thrown) : value,
       });
-    });
+    };
+    forEachRecord(Buffer.from(bytes), read, blobs);
     if (returned.length > 0) setImmediate(() => this.threads.submit(returned));
     for (const check of [...this.#waiting]) check();
   }
@@ -288,8 +299,8 @@ export class Channel {
   }
 }
 
-function tasksIn(bytes: Buffer): EncodedTask[] {
-  const reader = new TaskReader(bytes);
+function tasksIn(bytes: Buffer, blobs: readonly Uint8Array[]): EncodedTask[] {
+  const reader = new TaskReader(bytes, blobs);
   const found: EncodedTask[] = [];
   for (let task = reader.next(); task; task = reader.next()) found.push(task);
   return found;

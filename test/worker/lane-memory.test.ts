@@ -199,3 +199,30 @@ test('a task that is seen to run has begun by the time that is seen with it', as
   await done;
   assert.notEqual(memory.threadId, 0);
 });
+
+test('tasks join a batch until its thread has found none, and then no more', () => {
+  const host = new LaneMemory();
+  const thread = new LaneMemory(host.shared);
+  assert.equal(host.join(Buffer.from('one')), true);
+  assert.equal(host.join(Buffer.from('two')), true);
+  const first = thread.joined(0);
+  assert.equal(first?.toString(), 'onetwo');
+  assert.equal(host.join(Buffer.from('three')), true);
+  assert.equal(thread.joined(6)?.toString(), 'three');
+  assert.equal(thread.joined(11), undefined);
+  assert.equal(host.join(Buffer.from('late')), false);
+  assert.equal(thread.joined(11), undefined);
+  host.reset();
+  assert.equal(host.join(Buffer.from('new')), true);
+  assert.equal(first?.toString(), 'onetwo', 'is a copy');
+});
+
+test('tasks for which there is no room do not join', () => {
+  const host = new LaneMemory();
+  const block = new Uint8Array(1000);
+  let joined = 0;
+  while (host.join(block)) joined++;
+  assert.ok(joined > 0, 'there is room for one');
+  assert.equal(host.join(block.subarray(0, 1)), true);
+  assert.equal(new LaneMemory(host.shared).joined(0)?.length, 1000 * joined + 1);
+});
