@@ -25,6 +25,8 @@ export interface EncodedTask {
   readonly call: TaskCall;
   /** It was sent while no thread was free: it waits for one, unless it is recalled. */
   readonly isAhead: boolean;
+  /** It is expected to take so long that nothing should wait behind it. */
+  readonly isLong: boolean;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -37,15 +39,18 @@ const Entry = {
   call: 0,
   /** The same once more: `u16` number among the calls before it. */
   sameCall: 1,
-  /** `u32` id, `u32` length, value. */
+  /** `u8` flags, `u32` id, `u32` length, value. */
   task: 2,
-  /** The same for a task that is sent ahead. */
-  taskAhead: 3,
   /** `u8` number of blobs that the task before it refers to. */
-  blobs: 4,
+  blobs: 3,
 } as const;
 
-const taskHeadLength = 9;
+const Flag = { ahead: 1, long: 2 } as const;
+
+export type TaskFlags = Pick<EncodedTask, 'isAhead' | 'isLong'>;
+
+const noFlags: TaskFlags = { isAhead: false, isLong: false };
+const taskHeadLength = 10;
 const none: readonly Uint8Array[] = [];
 
 /** Writes tasks one after another; each call is written once. */
@@ -63,8 +68,8 @@ export class TaskWriter {
    *
    * @returns the memory that the payload refers to, uncopied: it has to go before what was written here
    */
-  write(id: number, call: TaskCall, payload: unknown, isAhead = false): readonly Uint8Array[] {
-    const end = this.#begin(id, call, isAhead);
+  write(id: number, call: TaskCall, payload: unknown, flags = noFlags): readonly Uint8Array[] {
+    const end = this.#begin(id, call, flags);
     // To a broadcast many threads listen: each needs a copy.
     const blobs: Uint8Array[] | undefined = call.kind === 'broadcast' ? undefined : [];
     try {
@@ -77,17 +82,19 @@ export class TaskWriter {
     return this.#end(blobs);
   }
 
-  copy({ id, call, isAhead, bytes, start, end, blobs }: EncodedTask): void {
-    const at = this.#begin(id, call, isAhead);
+  copy(task: EncodedTask): void {
+    const { id, call, bytes, start, end, blobs } = task;
+    const at = this.#begin(id, call, task);
     this.#writer.setU32(at - 4, end - start);
     this.#writer.bytes(bytes.subarray(start, end));
     this.#end(blobs);
   }
 
   /** Writes all but the payload, and returns where that begins. */
-  #begin(id: number, call: TaskCall, isAhead: boolean): number {
+  #begin(id: number, call: TaskCall, { isAhead, isLong }: TaskFlags): number {
     if (call !== this.#current) this.#writeCall(call);
-    this.#writer.u8(isAhead ? Entry.taskAhead : Entry.task);
+    this.#writer.u8(Entry.task);
+    this.#writer.u8((isAhead ? Flag.ahead : 0) | (isLong ? Flag.long : 0));
     this.#writer.u32(id);
     this.#writer.u32(0);
     return this.#writer.length;
@@ -143,21 +150,24 @@ export class TaskReader {
     const bytes = this.#bytes;
     while (this.#at < bytes.length) {
       const entry = bytes[this.#at];
-      if (entry === Entry.task || entry === Entry.taskAhead) return this.#task(entry === Entry.taskAhead);
+      if (entry === Entry.task) return this.#task();
       if (entry === Entry.call) this.#readCall();
       else this.#recallCall();
     }
     return undefined;
   }
 
-  #task(isAhead: boolean): EncodedTask {
+  #task(): EncodedTask {
     const bytes = this.#bytes;
-    const id = bytes.readUInt32LE(this.#at + 1);
+    const flags = bytes[this.#at + 1] as number;
+    const id = bytes.readUInt32LE(this.#at + 2);
     const start = this.#at + taskHeadLength;
-    const end = start + bytes.readUInt32LE(this.#at + 5);
+    const end = start + bytes.readUInt32LE(this.#at + 6);
     this.#at = end;
     const blobs = bytes[end] === Entry.blobs ? this.#takeBlobs() : none;
-    return { id, call: this.#current as TaskCall, isAhead, bytes, start, end, blobs };
+    const isAhead = (flags & Flag.ahead) !== 0;
+    const isLong = (flags & Flag.long) !== 0;
+    return { id, call: this.#current as TaskCall, isAhead, isLong, bytes, start, end, blobs };
   }
 
   #takeBlobs(): readonly Uint8Array[] {

@@ -42,7 +42,7 @@ export class PoolTask {
   readonly submittedAt: number;
   /** Where it has been sent; undefined while it waits here. */
   link: WorkerLink | undefined;
-  /** What it counts for there, ms. */
+  /** What it counts for there, ms; infinite: it keeps a thread for itself. */
   load = 0;
   /** Nobody waits for it any more. */
   isSettled = false;

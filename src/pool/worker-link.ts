@@ -38,7 +38,9 @@ export class WorkerLink {
   readonly #sender: FrameSender | undefined;
   readonly #blobs = new ReceivedBlobs();
   #writer: TaskWriter | undefined;
-  /** Work that was sent, ms. */
+  /** Tasks that were sent, and each of which keeps a thread for itself. */
+  #long = 0;
+  /** The work of the others, ms. */
   #load = 0;
   /** It gave tasks back, since all of its threads are held up. */
   #isHeldUp = false;
@@ -88,13 +90,14 @@ export class WorkerLink {
     const { size } = this.#outstanding;
     if (size < this.slots) return true;
     if (this.#isHeldUp || this.#unsent > mostUnsent) return false;
-    if (load >= longTask) return load <= longestAhead && size < this.slots + this.#threads;
-    return size < this.#threads * mostAhead && this.#load + load <= this.#threads * sentAhead;
+    if (load >= longTask) return this.#long < this.slots + (load <= longestAhead ? this.#threads : 0);
+    const threads = Math.min(this.#threads, this.freeSlots);
+    return size - this.#long < threads * mostAhead && this.#load + load <= threads * sentAhead;
   }
 
-  /** Threads that are free for a task, as far as is known here. */
+  /** Tasks that can run now, beside those that keep a thread for themselves. */
   get freeSlots(): number {
-    return Math.max(0, this.slots - this.#outstanding.size);
+    return Math.max(0, this.slots - this.#long);
   }
 
   /** Whether a long task waits there for a thread. */
@@ -114,20 +117,22 @@ export class WorkerLink {
 
   /** How busy it is, to compare it with others. */
   get pressure(): number {
-    return this.#outstanding.size < this.slots ? this.#outstanding.size / this.slots : 1 + this.#load;
+    return (this.#long + this.#load / sentAhead) / this.slots;
   }
 
   /** Sent with the next `flush()`. Throws a `DataCloneError` for a payload that cannot be cloned. */
   add(task: PoolTask, load: number): void {
-    const isAhead = load >= longTask && Number.isFinite(load) && this.freeSlots === 0;
+    const isLong = load >= longTask;
+    const isAhead = isLong && this.freeSlots === 0;
     this.#writer ??= this.#sender && new TaskWriter(this.#sender.body);
-    const blobs = this.#writer?.write(task.id, task.call, task.payload, isAhead) ?? [];
+    const blobs = this.#writer?.write(task.id, task.call, task.payload, { isAhead, isLong }) ?? [];
     this.#sender?.sendBlobs(blobs);
     if (isAhead) this.#ahead.add(task);
     task.link = this;
-    task.load = Number.isFinite(load) ? load : sentAhead;
+    task.load = isLong ? Number.POSITIVE_INFINITY : load;
     this.#outstanding.set(task.id, task);
-    this.#load += task.load;
+    if (isLong) this.#long++;
+    else this.#load += load;
   }
 
   flush(): void {
@@ -163,6 +168,7 @@ export class WorkerLink {
   takeAll(): PoolTask[] {
     const tasks = [...this.#outstanding.values()];
     this.#outstanding.clear();
+    this.#long = this.#load = 0;
     this.#ahead.clear();
     this.#recalled.clear();
     return tasks;
@@ -187,8 +193,9 @@ export class WorkerLink {
     this.#outstanding.delete(task.id);
     this.#ahead.delete(task);
     this.#recalled.delete(task);
+    if (task.load === Number.POSITIVE_INFINITY) this.#long--;
+    else this.#load = this.#outstanding.size === this.#long ? 0 : this.#load - task.load;
     this.#moveUp();
-    this.#load = this.#outstanding.size === 0 ? 0 : this.#load - task.load;
     task.link = undefined;
     if (this.suspect === task) this.suspect = undefined;
     this.#isHeldUp = status === Status.returned;
@@ -197,7 +204,7 @@ export class WorkerLink {
 
   /** A thread has taken the first of those that were sent ahead. */
   #moveUp(): void {
-    if (this.#ahead.size <= this.#outstanding.size - this.slots) return;
+    if (this.#ahead.size <= this.#long - this.slots) return;
     for (const first of this.#ahead) {
       this.#ahead.delete(first);
       return;

@@ -7,7 +7,14 @@ import { TaskWriter } from '../channel/tasks.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
 import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
-import { type ChannelTask, isLarge, isLocal, type LocalTask, type ThreadTask } from './thread-task.ts';
+import {
+  type ChannelTask,
+  isLarge,
+  isLocal,
+  isLong,
+  type LocalTask,
+  type ThreadTask,
+} from './thread-task.ts';
 
 export interface LaneEvents {
   /** Records of tasks of the channel, from the thread. */
@@ -32,8 +39,9 @@ export class Lane {
   readonly #bytes = new ByteWriter();
   /** Writes tasks for the batch; undefined where none can join it. */
   #writer: TaskWriter | undefined;
-  /** The last task of the batch that was not sent ahead. */
+  /** Places in the batch of the last task that was not sent ahead, and of the last long one. */
   #lastShort = 0;
+  #lastLong = -1;
   /** How many tasks were reported as ended, and how many bytes of results were fetched. */
   #reported = 0;
   #fetched = 0;
@@ -75,6 +83,11 @@ export class Lane {
     return this.#isBusy && this.#lastShort > this.#reported;
   }
 
+  /** Whether a task that is expected to be long runs or is to run. */
+  get isLong(): boolean {
+    return this.#isBusy && this.#lastLong >= this.#memory.ended;
+  }
+
   /** The task that runs now, or between two of them the one that is next; undefined after the last. */
   get current(): ThreadTask | undefined {
     return this.#tasks[this.#memory.ended];
@@ -92,6 +105,7 @@ export class Lane {
     this.#isBusy = true;
     this.#tasks = [...tasks];
     this.#lastShort = tasks.length - 1;
+    this.#lastLong = tasks.findLastIndex(isLong);
     this.#reported = this.#fetched = this.#messages = 0;
     this.#memory.reset();
     const [first] = tasks as [ThreadTask];
@@ -206,6 +220,7 @@ export class Lane {
   #add(tasks: readonly ChannelTask[]): void {
     for (const task of tasks) {
       if (!task.isAhead) this.#lastShort = this.#tasks.length;
+      if (task.isLong) this.#lastLong = this.#tasks.length;
       this.#tasks.push(task);
     }
   }

@@ -11,7 +11,7 @@ import {
   type ChannelTask,
   isAhead,
   isGone,
-  isLocal,
+  isLong,
   isReturnable,
   isShared,
   type ThreadTask,
@@ -112,13 +112,13 @@ export class Lanes {
     }
   }
 
-  /** In their order: a call of this process itself needs an idle lane, and what is behind it waits for it. */
+  /** In their order: what needs an idle lane does not wait behind what comes after it. */
   #join(): void {
     for (const [at, lane] of this.#lanes.entries()) {
       const [first] = this.#queue;
-      if (!first || isLocal(first)) return;
-      // One that waits there is enough, and a long one must not hold up tiny ones.
-      if (first.isAhead ? lane.unbegun > 0 : (lane.running?.age ?? 0) >= stall) continue;
+      if (!first || (isLong(first) && !isAhead(first))) return;
+      // One that waits there is enough, and nothing tiny waits behind a long one.
+      if (isAhead(first) ? lane.unbegun > 0 : lane.isLong || (lane.running?.age ?? 0) >= stall) continue;
       const tasks = this.#take(Math.ceil(this.#queue.length / (this.#lanes.length - at))) as ChannelTask[];
       if (!lane.join(tasks)) this.#queue.unshift(...tasks);
     }

@@ -40,9 +40,14 @@ export function isAhead(task: ThreadTask): boolean {
   return !isLocal(task) && task.isAhead;
 }
 
+/** Whether it is expected to be long: nothing should wait behind it. Of a call of this process nothing is known. */
+export function isLong(task: ThreadTask): boolean {
+  return isLocal(task) || task.isLong;
+}
+
 /** Whether other tasks may go to a thread together with it. */
 export function isShared(task: ThreadTask): boolean {
-  return !isLocal(task) && !task.isAhead && !isLarge(task);
+  return !isLocal(task) && !task.isLong && !isLarge(task);
 }
 
 /** Whether it goes back to the master where it would wait behind a long task. */

@@ -194,7 +194,9 @@ test('tasks find the memory that their own payloads refer to, also as copies', (
   const payloads = [1, payload(2), 'text', [payload(4), payload(5)], payload(6)];
   const writer = new ByteWriter();
   const encoder = new TaskWriter(writer);
-  const blobs = payloads.flatMap((each, id) => encoder.write(id, run, each, id % 2 === 0));
+  const blobs = payloads.flatMap((each, id) =>
+    encoder.write(id, run, each, { isAhead: id % 2 === 0, isLong: id < 3 }),
+  );
   assert.equal(blobs.length, 4);
   const received = (memory: readonly Uint8Array[]) => {
     const reader = new TaskReader(
@@ -210,8 +212,8 @@ test('tasks find the memory that their own payloads refer to, also as copies', (
   for (const tasks of [first, copies]) {
     assert.deepEqual(tasks.map(payloadOf), payloads);
     assert.deepEqual(
-      tasks.map(({ isAhead }) => isAhead),
-      [true, false, true, false, true],
+      tasks.map(({ isAhead, isLong }) => [isAhead, isLong]),
+      [0, 1, 2, 3, 4].map(id => [id % 2 === 0, id < 3]),
     );
   }
 });

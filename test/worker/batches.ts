@@ -65,6 +65,7 @@ export const ignore = n => { count(n); return new Promise(() => {}); };
 export type TaskSpec = Partial<Omit<TaskCall, 'window'>> & {
   readonly payload?: unknown;
   readonly isAhead?: boolean;
+  readonly isLong?: boolean;
   readonly window?: number;
 };
 
@@ -158,8 +159,9 @@ export class Channel {
     const writer = new ByteWriter();
     const encoder = new TaskWriter(writer);
     const blobs: Uint8Array[] = [];
-    const ids = specs.map(({ payload, isAhead, ...call }) => {
-      const memory = encoder.write(++this.#lastId, this.#callOf(call), payload, isAhead);
+    const ids = specs.map(({ payload, isAhead = false, isLong = isAhead, ...call }) => {
+      const flags = { isAhead, isLong };
+      const memory = encoder.write(++this.#lastId, this.#callOf(call), payload, flags);
       // As they come from the channel: in memory of their own.
       blobs.push(...memory.map(blob => new Uint8Array(blob)));
       return this.#lastId;

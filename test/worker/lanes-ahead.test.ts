@@ -33,6 +33,19 @@ test('S35 a task that was sent ahead goes to whichever thread is free first', as
   }
 });
 
+test('a tiny task does not join the batch of a thread that has a long one, but waits for one that is free', async t => {
+  const channel = await startChannel(t, '', { threads: 2 });
+  for (let round = 0; round < 20; round++) {
+    const [long] = channel.submit({ name: 'block', payload: 2 * round, isLong: true }) as [number];
+    // One thread is free, or just about to be: none of these comes to wait behind the other one.
+    const tiny = channel.submit(...Array.from({ length: 20 }, () => ({ name: 'where' })));
+    const threads = new Set((await channel.all(tiny)).map(({ value }) => value));
+    assert.equal(threads.size, 1);
+    channel.release(2 * round);
+    assert.ok(!threads.has((await channel.final(long)).value));
+  }
+});
+
 test('a task that was sent ahead can be recalled until it has begun', async t => {
   const channel = await startChannel(t, '', { keepsReturned: true });
   channel.submit({ name: 'block', payload: 0 });
