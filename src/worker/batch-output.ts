@@ -54,9 +54,15 @@ export class BatchOutput {
 
   /** Between two tasks: the host is told when the next one would make results wait for too long, or is a long one. */
   tellIfDue(now: number, isLongNext: boolean): void {
-    if (this.#isTold || (now - this.#toldAt < longestStay && !isLongNext)) return;
-    this.#isTold = true;
+    if (now - this.#toldAt < longestStay && !isLongNext) return;
+    this.tell();
     this.#toldAt = now;
+  }
+
+  /** The host is told of results that it has not been told of. */
+  tell(): void {
+    if (this.#isTold) return;
+    this.#isTold = true;
     tell({ type: 'results', lane: this.#lane });
   }
 

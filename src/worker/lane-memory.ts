@@ -89,7 +89,9 @@ export class LaneMemory {
     const end = start + tasks.length;
     if (start === closed || end > tasksLength) return false;
     this.#tasks.set(tasks, start);
-    return Atomics.compareExchange(this.#fields, Field.joined, start, end) === start;
+    if (Atomics.compareExchange(this.#fields, Field.joined, start, end) !== start) return false;
+    Atomics.notify(this.#fields, Field.joined);
+    return true;
   }
 
   /** The host's: tells a task that looks, even one that never lets its event loop turn. */
@@ -108,6 +110,16 @@ export class LaneMemory {
     // The time first: a host that sees the task sees when it began.
     this.#clock[0] = now;
     return Atomics.add(this.#fields, Field.begun, 1) === place;
+  }
+
+  /** The thread's: sleeps for `ms` at most, until more tasks have joined than the first `from` bytes. */
+  awaitJoined(from: number, ms: number): void {
+    Atomics.wait(this.#fields, Field.joined, from, ms);
+  }
+
+  /** The thread's: whether more tasks have joined than the first `from` bytes. */
+  hasJoined(from: number): boolean {
+    return Atomics.load(this.#fields, Field.joined) !== from;
   }
 
   /** The thread's: a copy of the tasks that have joined from byte `from` on; undefined where there is none, and will be none. */

@@ -9,10 +9,10 @@ import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protoco
 import type { ThreadSet } from './thread-set.ts';
 import {
   type ChannelTask,
-  isLarge,
   isLocal,
   isLong,
   type LocalTask,
+  mayJoin,
   type ThreadTask,
 } from './thread-task.ts';
 
@@ -73,6 +73,11 @@ export class Lane {
     return this.#isBusy ? this.#tasks.length - this.#begun : 0;
   }
 
+  /** Tasks of the batch that have not ended; with none of them it is idle, or its thread waits for others to join. */
+  get unended(): number {
+    return this.#isBusy ? this.#tasks.length - this.#memory.ended : 0;
+  }
+
   /** Tasks of the batch that were not reported as ended. */
   get unreported(): number {
     return this.#isBusy ? this.#tasks.length - this.#reported : 0;
@@ -123,8 +128,8 @@ export class Lane {
   }
 
   /** Adds tasks to the batch that runs; returns false where they cannot join it. */
-  join(tasks: readonly ChannelTask[]): boolean {
-    if (!this.#writer || tasks.some(isLarge)) return false;
+  join(tasks: readonly ThreadTask[]): boolean {
+    if (!this.#writer || !tasks.every(mayJoin)) return false;
     const isJoined = this.#memory.join(this.#encode(this.#writer, tasks));
     if (!isJoined) this.#writer = undefined;
     else this.#add(tasks);

@@ -7,15 +7,7 @@ import type { RunningTask } from '../channel/control.ts';
 import type { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import type { AbortReason } from './thread-protocol.ts';
-import {
-  type ChannelTask,
-  isAhead,
-  isGone,
-  isLong,
-  isReturnable,
-  isShared,
-  type ThreadTask,
-} from './thread-task.ts';
+import { isAhead, isGone, isLong, isReturnable, isShared, type ThreadTask } from './thread-task.ts';
 
 export interface LanesEvents {
   /** A running task is over its time; it ends later. */
@@ -92,16 +84,24 @@ export class Lanes {
     clearTimeout(this.#timer);
   }
 
-  /** Gives waiting tasks to idle lanes, an equal share to each, and lets others join batches that run. */
+  /** Gives waiting tasks to lanes that have none, an equal share to each, and lets others join batches that run. */
   pump(): void {
-    const idle = this.#lanes.filter(lane => !lane.isBusy);
-    if (idle.length > this.#queue.length) this.#takeBackAhead();
-    for (let left = idle.length; left > 0 && this.#queue.length > 0; left--) {
-      const share = Math.min(largestBatch, Math.ceil(this.#queue.length / left));
-      void (idle[left - 1] as Lane).start(this.#take(share));
+    // A thread that waits for tasks to join its batch is the quickest.
+    const free = this.#lanes
+      .filter(lane => lane.unended === 0)
+      .sort((a, b) => Number(b.isBusy) - Number(a.isBusy));
+    if (free.length > this.#queue.length) this.#takeBackAhead();
+    for (const [at, lane] of free.entries()) {
+      if (this.#queue.length > 0) this.#give(lane, Math.ceil(this.#queue.length / (free.length - at)));
     }
     if (this.#queue.length > 0) this.#join();
     this.#watch();
+  }
+
+  #give(lane: Lane, share: number): void {
+    const tasks = this.#take(Math.min(largestBatch, share));
+    if (!lane.isBusy) void lane.start(tasks);
+    else if (!lane.join(tasks)) this.#queue.unshift(...tasks);
   }
 
   /** What was sent ahead stands behind a thread while another one is idle. */
@@ -112,15 +112,14 @@ export class Lanes {
     }
   }
 
-  /** In their order: what needs an idle lane does not wait behind what comes after it. */
+  /** In their order: what needs a lane to itself does not wait behind what comes after it. */
   #join(): void {
     for (const [at, lane] of this.#lanes.entries()) {
       const [first] = this.#queue;
       if (!first || (isLong(first) && !isAhead(first))) return;
       // One that waits there is enough, and nothing tiny waits behind a long one.
       if (isAhead(first) ? lane.unbegun > 0 : lane.isLong || (lane.running?.age ?? 0) >= stall) continue;
-      const tasks = this.#take(Math.ceil(this.#queue.length / (this.#lanes.length - at))) as ChannelTask[];
-      if (!lane.join(tasks)) this.#queue.unshift(...tasks);
+      this.#give(lane, Math.ceil(this.#queue.length / (this.#lanes.length - at)));
     }
   }
 

@@ -61,11 +61,14 @@ async function runBatch(batch: Batch): Promise<number> {
   const { lane } = batch;
   const memory = lanes[lane] as LaneMemory;
   memory.enter(threadId);
-  const source = new BatchSource(batch, memory);
   let now = clock();
   let turnedAt = now;
   const output = new BatchOutput(lane, memory, now);
-  for (let place = 0, task = source.next(); task && memory.begin(place, now); place++, task = source.next()) {
+  const source = new BatchSource(batch, memory, setup.mayLinger, () => output.tell());
+  for (let place = 0; ; place++) {
+    const task = source.next();
+    if (source.hasSlept) now = clock();
+    if (!task || !memory.begin(place, now)) return output.messages;
     output.tellIfDue(now, task.isAhead);
     const begun = now;
     const running = new RunningTask(task.call, memory, place);
@@ -87,7 +90,6 @@ async function runBatch(batch: Batch): Promise<number> {
     await nextTurn();
     turnedAt = now = clock();
   }
-  return output.messages;
 }
 
 async function runLocal({ lane, id, call, payload }: LocalCall): Promise<LocalReply> {

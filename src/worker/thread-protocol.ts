@@ -8,6 +8,8 @@ import type { TaskCall } from '../channel/tasks.ts';
 /** What every thread finds in its environment data under `setupKey`; `workerData` is the user's. */
 export interface ThreadSetup {
   readonly source: ModuleSource;
+  /** Whether a thread may sleep for a moment at the end of a batch: where it runs one task at a time. */
+  readonly mayLinger: boolean;
   /** By number of the lane. */
   readonly lanes: readonly SharedArrayBuffer[];
 }

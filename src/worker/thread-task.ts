@@ -26,8 +26,13 @@ export function isLocal(task: ThreadTask): task is LocalTask {
 /** Larger payloads do not go together with other tasks, bytes. */
 const largest = 8 * 1024;
 
-export function isLarge(task: ChannelTask): boolean {
+function isLarge(task: ChannelTask): boolean {
   return task.end - task.start > largest || task.blobs.length > 0;
+}
+
+/** Whether it may go to a thread by way of the memory that it shares with its host. */
+export function mayJoin(task: ThreadTask): task is ChannelTask {
+  return !isLocal(task) && !isLarge(task);
 }
 
 /** Whether its payload was handed over to a thread: it cannot be given to another one. */
@@ -47,7 +52,7 @@ export function isLong(task: ThreadTask): boolean {
 
 /** Whether other tasks may go to a thread together with it. */
 export function isShared(task: ThreadTask): boolean {
-  return !isLocal(task) && !task.isLong && !isLarge(task);
+  return mayJoin(task) && !task.isLong;
 }
 
 /** Whether it goes back to the master where it would wait behind a long task. */

@@ -80,7 +80,8 @@ export class Threads implements TaskPool {
       endThread: threadId => this.#endIdleThread(threadId),
     });
     if (config.threads === 0) return;
-    const setup = { source, lanes: this.#lanesByNumber.map(({ shared }) => shared) };
+    const mayLinger = config.concurrentTasksPerWorker === 1;
+    const setup = { source, mayLinger, lanes: this.#lanesByNumber.map(({ shared }) => shared) };
     this.#set = new ThreadSet(
       config,
       setup,

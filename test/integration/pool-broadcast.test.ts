@@ -22,8 +22,8 @@ export const warm = by => (warmed += by);
 export const warmth = () => warmed;
 export const failOn = threadIds => { if (threadIds.includes(threadId)) throw new RangeError('not here'); return threadId; };
 export const loopOn = async ([id, file]) => { if (threadId !== id) return threadId; writeFileSync(file, ''); for (;;); };
-export const endOn = ([id, how]) => {
-  if (threadId !== id) return threadId;
+export const endOn = ([place, how]) => {
+  if (process.pid !== place.pid || threadId !== place.threadId) return threadId;
   if (how === 'exit') process.exit(3);
   process.kill(process.pid, how);
 };
@@ -98,8 +98,8 @@ for (const how of ['exit', 'SIGKILL'] as const) {
     const under = await startPool(t, tasks, { processes: 2, threads: 2 });
     const { pool } = under;
     const places = (await pool.broadcast(undefined, { name: 'where' })) as Place[];
-    const [{ threadId }] = places as [Place];
-    const error = await errorOf(pool.broadcast([threadId, how], { name: 'endOn' }));
+    const [place] = places as [Place];
+    const error = await errorOf(pool.broadcast([place, how], { name: 'endOn' }));
     assert.equal(error.code, how === 'exit' ? 'PH_ERR_THREAD_EXIT' : 'PH_ERR_WORKER_CRASH');
     if (how === 'exit') assert.ok(error instanceof ThreadExitError, 'of the class that run() rejects with');
     else assert.ok(error instanceof WorkerCrashError);
