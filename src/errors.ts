@@ -60,6 +60,16 @@ export function formatProblem({ file, line, section, key, message }: Problem): s
   return `${place}: ${subject}${message}`;
 }
 
+/** An address of `bind` cannot be listened on; `problems` holds all of those. What listened before goes on. */
+export class BindError extends ProcessHandlerError {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super('PH_ERR_BIND', problems.map(formatProblem).join('\n'));
+    this.problems = problems;
+  }
+}
+
 /** The task module offers neither a task nor a Worker class. */
 export class TaskModuleError extends ProcessHandlerError {
   constructor(message: string) {
@@ -78,6 +88,13 @@ export class UnknownTaskError extends ProcessHandlerError {
 export class NoThreadsError extends ProcessHandlerError {
   constructor() {
     super('PH_ERR_NO_THREADS', 'this section has no threads to run a task on (threads = 0)');
+  }
+}
+
+/** `serve()` was called in a section without `bind`, or for a listener beyond those that it has. */
+export class NoListenerError extends ProcessHandlerError {
+  constructor(section: string) {
+    super('PH_ERR_NO_LISTENER', `[${section}] has no such listening socket: add bind = HOST:PORT`);
   }
 }
 

@@ -1,5 +1,6 @@
 /** The public API of ProcessHandler. */
 
+export type { Listener } from './channel/control.ts';
 export type { SectionConfig } from './config/types.ts';
 export * from './errors.ts';
 export { createPool, type Pool } from './pool/create-pool.ts';

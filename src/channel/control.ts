@@ -6,6 +6,18 @@ import type { SectionConfig } from '../config/types.ts';
 /** The socketpair on which tasks come and their results go; the worker's fd of this number. */
 export const tasksFd = 5;
 
+/** The worker's fd of the first listening socket; the others follow, in the order of `bind`. */
+export const firstListenerFd = 6;
+
+/** A listening socket that the master has bound, for any server: `server.listen(listener)`. */
+export interface Listener {
+  readonly fd: number;
+  /** As in `bind`, but with the port that it really has: `127.0.0.1:8080`, `unix:/run/app.sock`. */
+  readonly address: string;
+  /** Connections that may wait to be accepted. `listen()` takes it as a second argument. */
+  readonly backlog: number;
+}
+
 /** What the caller of `createPool()` gives to the threads. */
 export interface ThreadOptions {
   readonly workerData?: unknown;
@@ -54,9 +66,17 @@ export interface BootMessage {
   readonly index: number;
   readonly generation: number;
   readonly threadOptions: ThreadOptions;
+  readonly listeners: readonly Listener[];
 }
 
-export type MasterMessage = BootMessage;
+/** Before the worker is asked to stop: who waits at these sockets will find nobody else. */
+export interface ClosingMessage {
+  readonly type: 'closing';
+  /** `seal`: the socket itself ends, as no other process holds it. */
+  readonly listeners: readonly { readonly fd: number; readonly seal: boolean }[];
+}
+
+export type MasterMessage = BootMessage | ClosingMessage;
 
 export interface Heartbeat {
   readonly type: 'heartbeat';
@@ -65,6 +85,9 @@ export interface Heartbeat {
   readonly running: readonly RunningTask[];
   /** Tasks that wait for a thread. */
   readonly queued: number;
+  /** Open ones of servers on the listening sockets, and the requests on them that are being answered. */
+  readonly connections: number;
+  readonly requests: number;
 }
 
 export type WorkerMessage =

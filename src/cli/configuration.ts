@@ -10,6 +10,7 @@ export interface ConfigurationOptions {
   readonly section?: readonly string[];
   readonly workers?: string;
   readonly threads?: string;
+  readonly bind?: readonly string[];
   readonly set?: ReadonlyMap<string, string>;
   readonly logFormat?: string;
   readonly daemon?: boolean;
@@ -22,6 +23,7 @@ export function loadOptions(file: string | undefined, options: ConfigurationOpti
   const flags = {
     number_workers: options.workers,
     threads: options.threads,
+    bind: options.bind?.join(','),
     log_format: options.logFormat,
     daemonize: options.daemon === undefined ? undefined : String(options.daemon),
   };

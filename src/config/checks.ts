@@ -2,6 +2,7 @@
 
 import type { Problem } from '../errors.ts';
 import { camelCase, KEYS } from './keys.ts';
+import { formatAddress } from './kinds/places.ts';
 import { problemAt, type TypedSection } from './section.ts';
 import type { SectionConfig } from './types.ts';
 
@@ -66,6 +67,26 @@ export function checkAgreement(sections: readonly TypedSection[]): Problem[] {
     );
   }
   return problems;
+}
+
+/** Addresses that are bound twice. Of port 0 each is another. */
+export function checkAddresses(sections: readonly TypedSection[]): Problem[] {
+  const owners = new Map<string, string>();
+  return sections.flatMap(({ resolved, config }) =>
+    (config.bind ?? []).flatMap(address => {
+      const text = formatAddress(address);
+      const owner = owners.get(text);
+      if (address.type === 'tcp' && address.port === 0 && owner !== resolved.name) owners.delete(text);
+      else if (owner !== undefined) {
+        const message =
+          owner === resolved.name ? `has ${text} twice` : `${text} is bound by [${owner}] already`;
+        const origin = resolved.values.get('bind')?.origin;
+        return problemAt(resolved.name, 'bind', origin, 'PH_ERR_CONFIG_BIND', message);
+      }
+      owners.set(text, resolved.name);
+      return [];
+    }),
+  );
 }
 
 function originOf({ resolved }: TypedSection, key: string) {

@@ -212,16 +212,14 @@ export const KEYS = [
     kind: addresses,
     default: undefined,
     scope: 'section',
-    doc: 'Addresses on which the workers accept connections.',
-    inert: 'listening sockets are not there yet',
+    doc: 'Addresses on which the workers accept connections; the supervisor binds them before it starts any worker.',
   },
   {
     name: 'backlog',
     kind: integer(1, 65_535),
     default: '2048',
     scope: 'section',
-    doc: 'Connections that may wait to be accepted, per address.',
-    inert: 'listening sockets are not there yet',
+    doc: 'Connections that may wait to be accepted, per address; the kernel has a limit of its own, net.core.somaxconn.',
   },
   {
     name: 'queue',

@@ -4,14 +4,21 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import { ConfigError, type Problem } from '../errors.ts';
-import { checkAgreement, checkSection } from './checks.ts';
+import { checkAddresses, checkAgreement, checkSection } from './checks.ts';
 import { availableCores } from './cores.ts';
 import { DEFAULT_SECTION, type ParsedIni, parseIni } from './ini.ts';
 import { camelCase, KEYS } from './keys.ts';
 import { layers } from './layers.ts';
 import { checkPaths } from './paths.ts';
 import { tidyProblems } from './problems.ts';
-import { misspeltKeys, type ResolvedSection, resolveSection, textsOf, typeSection } from './section.ts';
+import {
+  misspeltKeys,
+  type ResolvedSection,
+  resolveSection,
+  type TypedSection,
+  textsOf,
+  typeSection,
+} from './section.ts';
 import type { Configuration, SectionConfig, SupervisorConfig } from './types.ts';
 
 export type { Configuration, SectionConfig, SupervisorConfig } from './types.ts';
@@ -78,14 +85,12 @@ export function readConfiguration(options: LoadOptions): ReadResult {
   problems.push(
     ...typed.flatMap(section => [...section.problems, ...checkSection(section), ...checkPaths(section)]),
   );
-  problems.push(...checkAgreement(typed));
-
-  const configs = typed.map(section => section.config as SectionConfig);
+  problems.push(...checkAgreement(typed), ...checkAddresses(typed));
   return {
     texts: new Map((chosen.size > 0 ? selected : resolved).map(section => [section.name, textsOf(section)])),
     problems: tidyProblems(problems),
     notes: tidyProblems(typed.flatMap(section => section.notes)),
-    configuration: problems.length > 0 ? undefined : assemble(configs, options),
+    configuration: problems.length > 0 ? undefined : assemble(typed, options),
   };
 }
 
@@ -165,7 +170,8 @@ function missingTasks(
   return [{ file, code, message }];
 }
 
-function assemble(configs: readonly SectionConfig[], { file, directory }: LoadOptions): Configuration {
+function assemble(typed: readonly TypedSection[], { file, directory }: LoadOptions): Configuration {
+  const configs = typed.map(section => section.config as SectionConfig);
   const [first] = configs;
   const wide = KEYS.filter(({ scope }) => scope === 'supervisor').map(
     ({ name }) => camelCase(name) as keyof SectionConfig,
@@ -180,5 +186,7 @@ function assemble(configs: readonly SectionConfig[], { file, directory }: LoadOp
       ...Object.fromEntries(wide.map(key => [key, first?.[key]])),
       pidfiles: [...new Set(pidfiles)],
     } as unknown as SupervisorConfig,
+    originOf: (section, key) =>
+      typed.find(({ resolved }) => resolved.name === section)?.resolved.values.get(key)?.origin,
   };
 }

@@ -3,11 +3,17 @@
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Problem } from '../errors.ts';
+import type { Address } from './kinds/places.ts';
 import { problemAt, type TypedSection } from './section.ts';
 
+type Check = [key: string, code: string, problem: string | undefined];
+
+/** The most bytes that Linux takes for the path of a Unix socket. */
+const longestSocketPath = 107;
+
 export function checkPaths({ resolved, config }: TypedSection): Problem[] {
-  const { task, pidfile, logFile, basePath, envFile } = config;
-  const checks: [key: string, code: string, problem: string | undefined][] = [
+  const { task, pidfile, logFile, basePath, envFile, bind = [] } = config;
+  const checks: Check[] = [
     ['task', 'PH_ERR_CONFIG_TASK_MISSING', task && readableFile('the task module', task)],
     [
       'pidfile',
@@ -17,11 +23,24 @@ export function checkPaths({ resolved, config }: TypedSection): Problem[] {
     ['log_file', 'PH_ERR_CONFIG_PATH', logFile && appendableFile(logFile)],
     ['base_path', 'PH_ERR_CONFIG_PATH', basePath && directory(basePath)],
     ['env_file', 'PH_ERR_CONFIG_PATH', envFile && readableFile('the env_file', envFile)],
+    ...bind.map(address => ['bind', 'PH_ERR_CONFIG_PATH', socketPlace(address)] satisfies Check),
   ];
   return checks.flatMap(([key, code, problem]) => {
     const origin = resolved.values.get(key)?.origin;
     return problem ? problemAt(resolved.name, key, origin, code, problem) : [];
   });
+}
+
+function socketPlace(address: Address): string | undefined {
+  if (address.type !== 'unix') return undefined;
+  const { path } = address;
+  const length = Buffer.byteLength(path);
+  if (length > longestSocketPath) {
+    return `${path} is too long for a socket: ${length} bytes, and ${longestSocketPath} is the most`;
+  }
+  const stats = statOf(path);
+  if (stats && !stats.isSocket()) return `${path} is there, and is no socket`;
+  return writableParent(path);
 }
 
 function readableFile(what: string, path: string): string | undefined {

@@ -2,6 +2,7 @@
 
 import type { KEYS } from './keys.ts';
 import type { Kind } from './kinds/kind.ts';
+import type { Origin } from './layers.ts';
 
 type Key = (typeof KEYS)[number];
 
@@ -48,4 +49,6 @@ export interface Configuration {
   /** The sections to run, in the order of the file; at least one. */
   readonly sections: ReadonlyMap<string, SectionConfig>;
   readonly supervisor: SupervisorConfig;
+  /** Where the value of a key was written; undefined for a default. */
+  readonly originOf: (section: string, key: string) => Origin | undefined;
 }

@@ -3,13 +3,14 @@
 import type { SectionConfig } from '../config/types.ts';
 import { withResolvers } from '../promise.ts';
 import type { Launch } from './launch.ts';
-import type { WorkerProcess } from './worker-process.ts';
+import type { ListeningSocket, WorkerProcess } from './worker-process.ts';
 
 /** What workers are started from; a reload makes the next one. */
 export interface Generation {
   readonly number: number;
   readonly config: SectionConfig;
   readonly launch: Launch;
+  readonly sockets: readonly ListeningSocket[];
 }
 
 export class Candidate {

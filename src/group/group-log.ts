@@ -50,18 +50,25 @@ export class GroupLog {
     const running = worker.heartbeat?.running ?? [];
     const tasks = running.map(task => task.name).join(', ');
     const work = tasks ? `in the middle of: ${tasks}` : 'with no task in flight';
-    const queued = worker.heartbeat?.queued ?? 0;
-    this.#logger.warn({ ...fields(worker), running, queued }, `${name(worker)} is cut off, ${work}`);
+    const { queued = 0, connections = 0, requests = 0 } = worker.heartbeat ?? {};
+    const open =
+      connections > 0
+        ? `, with ${count(connections, 'open connection')} (${count(requests, 'request')})`
+        : '';
+    this.#logger.warn(
+      { ...fields(worker), running, queued, connections, requests },
+      `${name(worker)} is cut off, ${work}${open}`,
+    );
   }
 
   /** A reload is through. */
   reloaded(generation: number, workers: number): void {
-    const text = `generation ${generation} serves with ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+    const text = `generation ${generation} serves with ${count(workers, 'worker')}`;
     this.#logger.info({ generation, workers }, text);
   }
 
   scaling(workers: number): void {
-    this.#logger.info({ workers }, `scaling to ${workers} ${workers === 1 ? 'worker' : 'workers'}`);
+    this.#logger.info({ workers }, `scaling to ${count(workers, 'worker')}`);
   }
 
   failed({ maxRestarts, restartWindow, restartDelayMax }: RestartLimits): void {
@@ -106,6 +113,10 @@ export class GroupLog {
 export function culprit(stack: readonly string[]): string {
   const frame = stack.find(place => !place.includes('(node:')) ?? stack[0];
   return frame ?? 'code that is not JavaScript (a native call, or the process is stopped)';
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
 
 function name({ index, pid }: LoggedWorker): string {

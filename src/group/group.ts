@@ -12,7 +12,7 @@ import { prepareLaunch } from './launch.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import { type Slot, Slots } from './slots.ts';
 import { TimeLimits } from './time-limits.ts';
-import { WorkerProcess } from './worker-process.ts';
+import { type ListeningSocket, WorkerProcess } from './worker-process.ts';
 
 export type GroupState = 'starting' | 'running' | 'reloading' | 'backoff' | 'failed' | 'stopping' | 'stopped';
 
@@ -26,6 +26,8 @@ interface GroupEvents {
 
 export interface GroupOptions {
   readonly config: SectionConfig;
+  /** What the workers accept from. Default: nothing. */
+  readonly sockets?: readonly ListeningSocket[];
   /** Number of the supervisor among those of one configuration. */
   readonly instance: number;
   readonly logger: Logger;
@@ -75,7 +77,7 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#policy = new RestartPolicy(options.config);
     this.#log = new GroupLog(options.logger);
     this.#limits = new TimeLimits(this.#log, options.now);
-    this.#generation = this.#newGeneration(1, options.config);
+    this.#generation = this.#newGeneration(1, options.config, options.sockets);
     this.#desired = options.config.numberWorkers;
   }
 
@@ -85,6 +87,11 @@ export class Group extends EventEmitter<GroupEvents> {
 
   get config(): SectionConfig {
     return this.#generation.config;
+  }
+
+  /** What new workers accept from. */
+  get sockets(): readonly ListeningSocket[] {
+    return this.#generation.sockets;
   }
 
   /** Number of the generation that new workers belong to; the first is 1, each reload adds one. */
@@ -146,9 +153,9 @@ export class Group extends EventEmitter<GroupEvents> {
    * First half of a reload: boots one worker of the new generation beside the serving ones. Rejects with a
    * `ReloadError` where it does not become ready; then nothing has changed.
    */
-  async prepare(config: SectionConfig): Promise<void> {
+  async prepare(config: SectionConfig, sockets?: readonly ListeningSocket[]): Promise<void> {
     this.rollback('a newer reload took its place');
-    const generation = this.#newGeneration(this.#generation.number + 1, config);
+    const generation = this.#newGeneration(this.#generation.number + 1, config, sockets);
     this.#candidateFailure = undefined;
     this.#candidate = new Candidate(generation, this.#spawn(1, generation));
     // Out of `stopped` too, where all workers had ended for good.
@@ -249,7 +256,7 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #dismissWorker(worker: WorkerProcess): void {
     this.#leaving.add(worker);
-    worker.drain();
+    worker.drain(socket => !this.#isEnding && this.sockets.includes(socket));
   }
 
   /** One successor boots at a time. In a reload the old workers may still drain meanwhile; otherwise one leaves first. */
@@ -292,9 +299,9 @@ export class Group extends EventEmitter<GroupEvents> {
   }
 
   #spawn(index: number, generation: Generation): WorkerProcess {
-    const { config, launch, number } = generation;
+    const { config, launch, sockets, number } = generation;
     const { threadOptions } = this.#options;
-    const spec = { config, launch, index, generation: number, mode: 'run', threadOptions } as const;
+    const spec = { config, launch, sockets, index, generation: number, mode: 'run', threadOptions } as const;
     const worker = new WorkerProcess(spec, this.#now);
     worker.on('ready', () => this.#onReady(worker));
     worker.on('retire', () => this.reconcile());
@@ -422,9 +429,13 @@ export class Group extends EventEmitter<GroupEvents> {
     return new ReloadError(this.name, { message: reason, details: reason });
   }
 
-  #newGeneration(number: number, config: SectionConfig): Generation {
+  #newGeneration(
+    number: number,
+    config: SectionConfig,
+    sockets: readonly ListeningSocket[] = [],
+  ): Generation {
     const { instance, env } = this.#options;
-    return { number, config, launch: prepareLaunch(config, instance, env) };
+    return { number, config, launch: prepareLaunch(config, instance, env), sockets };
   }
 }
 

@@ -7,7 +7,9 @@ import type { Duplex, Readable } from 'node:stream';
 import {
   type BootMode,
   type ErrorReport,
+  firstListenerFd,
   type Heartbeat,
+  type Listener,
   type MasterMessage,
   type ThreadOptions,
   tasksFd,
@@ -25,12 +27,20 @@ const workerStates = ['starting', 'ready', 'draining', 'exited'] as const;
 
 export type WorkerState = (typeof workerStates)[number];
 
+/** A listening socket that this process holds, under its own `fd`. */
+export interface ListeningSocket extends Pick<Listener, 'fd' | 'address'> {
+  /** What becomes of it when nobody of ours accepts any more: it ends, others may hold it, or others go on with it. */
+  readonly end: 'sealed' | 'left' | 'handed-over';
+}
+
 export interface WorkerSpec {
   readonly config: SectionConfig;
   readonly launch: Launch;
   readonly index: number;
   readonly generation: number;
   readonly mode: BootMode;
+  /** Inherited by it, in this order. */
+  readonly sockets?: readonly ListeningSocket[];
   readonly threadOptions?: ThreadOptions | undefined;
 }
 
@@ -55,6 +65,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   readonly generation: number;
   readonly #child: ChildProcess | undefined;
   readonly #stack: StackClient | undefined;
+  readonly #sockets: readonly ListeningSocket[];
   readonly #now: () => number;
 
   #state: WorkerState = 'starting';
@@ -78,6 +89,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.spec = spec;
     this.index = spec.index;
     this.generation = spec.generation;
+    this.#sockets = spec.sockets ?? [];
     this.#now = now;
     this.startedAt = now();
     this.#heardAt = this.startedAt;
@@ -194,8 +206,8 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#heardAt = this.#now();
   }
 
-  /** Asks it to finish what it has and to exit. */
-  drain(): void {
+  /** Asks it to finish what it has and to exit; of its listening sockets, `kept` tells from which others accept. */
+  drain(kept: (socket: ListeningSocket) => boolean = () => true): void {
     if (this.#state === 'draining' || this.#state === 'exited') return;
     // Before it is ready there is nothing to finish, and nobody yet to hear the signal.
     if (this.#state === 'starting') {
@@ -206,6 +218,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.#setState('draining');
     this.#drainingAt = this.#now();
     this.#closeTasks();
+    this.#announceClosing(kept);
     this.#signal(this.spec.config.stopSignal);
   }
 
@@ -236,7 +249,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         env: launch.env,
         // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'],
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe', ...this.#sockets.map(({ fd }) => fd)],
         // What a pool gives to its threads may be any value that can be cloned.
         serialization: 'advanced',
       });
@@ -262,9 +275,27 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       return;
     }
     const module = { task: config.task, entry, loader: launch.loader };
-    const boot: MasterMessage = { type: 'boot', mode, config, module, index, generation, threadOptions };
+    const { backlog } = config;
+    const listeners = this.#sockets.map(({ address }, at) => ({
+      fd: firstListenerFd + at,
+      address,
+      backlog,
+    }));
+    this.#tell({ type: 'boot', mode, config, module, index, generation, threadOptions, listeners });
+  }
+
+  /** Arrives before the signal, which is sent after it: Node reads its messages first. */
+  #announceClosing(kept: (socket: ListeningSocket) => boolean): void {
+    const listeners = this.#sockets.flatMap((socket, at) => {
+      if (socket.end === 'handed-over' || kept(socket)) return [];
+      return { fd: firstListenerFd + at, seal: socket.end === 'sealed' };
+    });
+    if (listeners.length > 0) this.#tell({ type: 'closing', listeners });
+  }
+
+  #tell(message: MasterMessage): void {
     // A worker that is gone already shows in its exit.
-    if (this.#child?.connected) this.#child.send(boot, () => {});
+    if (this.#child?.connected) this.#child.send(message, () => {});
   }
 
   #onMessage(message: WorkerMessage): void {

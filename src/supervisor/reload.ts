@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import { ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
+import type { ListeningSocket } from '../group/worker-process.ts';
 import { withResolvers } from '../promise.ts';
 
 export interface ReloadOptions {
@@ -11,11 +12,18 @@ export interface ReloadOptions {
   readonly load: () => Configuration;
   readonly groups: () => ReadonlyMap<string, Group>;
   /** Makes the group of a section that was not there before; nothing of it runs yet. */
-  readonly addGroup: (config: SectionConfig) => Group;
-  /** Takes pidfiles that are new; gives nothing up before `commit`. */
-  readonly claim: (paths: readonly string[]) => Promise<{ commit: () => void; rollback: () => void }>;
+  readonly addGroup: (config: SectionConfig, sockets: readonly ListeningSocket[]) => Group;
+  /** Takes pidfiles and addresses that are new; gives nothing up before `commit`. */
+  readonly claim: (next: Configuration) => Promise<Claim>;
   /** Puts the new configuration in force. Throws where the log files cannot be opened; then nothing has changed. */
-  readonly commit: (next: Configuration, added: readonly Group[]) => void;
+  readonly commit: (next: Configuration, added: readonly Group[], claim: Claim) => void;
+}
+
+/** What a new configuration needs of the system. */
+export interface Claim {
+  sockets(section: string): readonly ListeningSocket[];
+  commit(): void;
+  rollback(): void;
 }
 
 export class Reload {
@@ -72,22 +80,26 @@ export class Reload {
   async #try(): Promise<void> {
     const { load, groups, addGroup, claim, commit } = this.#options;
     const next = load();
-    const pidfiles = await claim(next.supervisor.pidfiles);
+    const claimed = await claim(next);
     if (this.#cancelled) {
-      pidfiles.rollback();
+      claimed.rollback();
       return;
     }
     try {
-      const kept = [...next.sections.values()].filter(({ name }) => groups().has(name));
-      this.#joining = [...next.sections.values()].filter(({ name }) => !groups().has(name)).map(addGroup);
-      const prepared = kept.map(config => groups().get(config.name)?.prepare(config));
+      const sections = [...next.sections.values()];
+      const kept = sections.filter(({ name }) => groups().has(name));
+      this.#joining = sections
+        .filter(({ name }) => !groups().has(name))
+        .map(config => addGroup(config, claimed.sockets(config.name)));
+      const prepared = kept.map(config =>
+        groups().get(config.name)?.prepare(config, claimed.sockets(config.name)),
+      );
       await Promise.all([...prepared, ...this.#joining.map(up)]);
       for (const { name } of kept) groups().get(name)?.assertPrepared();
-      commit(next, this.#joining);
-      pidfiles.commit();
+      commit(next, this.#joining, claimed);
     } catch (error) {
       this.#abandon('another section failed');
-      pidfiles.rollback();
+      claimed.rollback();
       throw error;
     } finally {
       this.#joining = [];

@@ -7,11 +7,12 @@ import type { Configuration, SectionConfig } from '../config/types.ts';
 import { BootError, ExitCode } from '../errors.ts';
 import { AwakeClock } from '../group/clock.ts';
 import { Group } from '../group/group.ts';
-import type { WorkerProcess } from '../group/worker-process.ts';
+import type { ListeningSocket, WorkerProcess } from '../group/worker-process.ts';
 import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
 import { Instance } from './instance.ts';
-import { Reload } from './reload.ts';
+import { Listeners, type PreparedListeners } from './listeners.ts';
+import { type Claim, Reload } from './reload.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
 
 export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
@@ -21,6 +22,8 @@ export interface SupervisorOptions {
   readonly load: () => Configuration;
   /** WINCH means something to a daemon only: a terminal sends it with every change of its size. */
   readonly isDaemon: boolean;
+  /** With what this process was started with. Default: nothing. */
+  readonly listeners?: Listeners;
 }
 
 interface SupervisorEvents {
@@ -44,6 +47,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #groups = new Map<string, Group>();
   /** Of sections that a reload has taken out; they drain. */
   readonly #removed = new Set<Group>();
+  readonly #listeners: Listeners;
   readonly #bootFailures = new Map<string, ErrorReport>();
   readonly #stopped = withResolvers<void>();
   #state: SupervisorState = 'starting';
@@ -71,12 +75,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   constructor(options: SupervisorOptions) {
     super();
     this.#options = options;
+    this.#listeners = options.listeners ?? new Listeners();
     this.#logger = this.#logs.logger();
   }
 
   /**
    * Starts all sections and resolves when none is left. Rejects with what kept it from starting: `ConfigError`,
-   * `AlreadyRunningError`, `PidfileError`, `LogFileError`, and with `BootError` where no worker could boot.
+   * `AlreadyRunningError`, `PidfileError`, `LogFileError`, `BindError`, and with `BootError` where no worker could boot.
    */
   async run(): Promise<ExitCode> {
     const configuration = this.#options.load();
@@ -94,8 +99,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     try {
       this.#instance = await Instance.claim(pidfiles, singleInstance);
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
-      await this.#supervise(configuration);
+      const sockets = await this.#listeners.prepare(configuration);
+      sockets.commit();
+      await this.#supervise(configuration, sockets);
     } finally {
+      this.#listeners.close();
       this.#instance?.release();
       await this.#logs.close();
       process.removeListener('exit', flush);
@@ -110,6 +118,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#setState('stopping');
     this.#logger.info(`stopping: ${reason}`);
     this.#reload?.cancel();
+    // Only workers hold the sockets then, and the last one that has nobody left to accept ends them.
+    this.#listeners.close();
     for (const group of this.#allGroups()) group.stop();
     this.#checkStopped();
   }
@@ -127,8 +137,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#reload?.request();
   }
 
-  async #supervise(configuration: Configuration): Promise<void> {
-    if (this.#state !== 'starting') return; // told to quit while the pidfile was being taken
+  async #supervise(configuration: Configuration, sockets: PreparedListeners): Promise<void> {
+    if (this.#state !== 'starting') return; // told to quit while pidfiles and addresses were being taken
     const { sections, directory, file } = configuration;
     process.title = titleOf(configuration);
     this.#logger.info(
@@ -140,9 +150,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       logger: this.#logger,
       load: this.#options.load,
       groups: () => this.#groups,
-      addGroup: config => this.#createGroup(config),
-      claim: paths => (this.#instance as Instance).prepare(paths),
-      commit: (next, added) => this.#commit(next, added),
+      addGroup: (config, sockets) => this.#createGroup(config, sockets),
+      claim: next => this.#claim(next),
+      commit: (next, added, claim) => this.#commit(next, added, claim),
     });
     let ticks = 0;
     const timer = setInterval(() => {
@@ -151,7 +161,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (++ticks % pidfileTicks === 0) this.#restorePidfiles();
     }, tickInterval);
     try {
-      for (const config of sections.values()) this.#addGroup(this.#createGroup(config));
+      for (const config of sections.values()) {
+        const own = sockets.of(config.name);
+        this.#logListening(config.name, own);
+        this.#addGroup(this.#createGroup(config, own));
+      }
       for (const group of this.#groups.values()) group.reconcile();
       await this.#stopped.promise;
     } finally {
@@ -162,9 +176,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#logger.info('stopped');
   }
 
-  #createGroup(config: SectionConfig): Group {
+  #createGroup(config: SectionConfig, sockets: readonly ListeningSocket[]): Group {
     const group = new Group({
       config,
+      sockets,
       instance: this.#instance?.number ?? 1,
       logger: this.#logs.logger(config.name),
       now: () => this.#clock.now(),
@@ -196,6 +211,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       return;
     }
     this.#setState('running');
+    const unclaimed = this.#listeners.closeUnclaimed();
+    if (unclaimed.length > 0) this.#logger.warn(`no section has asked for ${unclaimed.join(', ')}: closed`);
     const failed = [...this.#bootFailures.keys()].join(', ');
     if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
     else this.#logger.info('all workers ready');
@@ -242,9 +259,39 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const group of this.#groups.values()) group.scale(step);
   }
 
+  async #claim(next: Configuration): Promise<Claim> {
+    const pidfiles = await (this.#instance as Instance).prepare(next.supervisor.pidfiles);
+    try {
+      const sockets = await this.#listeners.prepare(next);
+      return {
+        sockets: section => sockets.of(section),
+        commit() {
+          pidfiles.commit();
+          sockets.commit();
+        },
+        rollback() {
+          pidfiles.rollback();
+          sockets.rollback();
+        },
+      };
+    } catch (error) {
+      pidfiles.rollback();
+      throw error;
+    }
+  }
+
   /** The point of a reload after which the new configuration is the one in force. */
-  #commit(next: Configuration, added: readonly Group[]): void {
+  #commit(next: Configuration, added: readonly Group[], claim: Claim): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
+    for (const { name } of next.sections.values()) {
+      const before = this.#groups.get(name)?.sockets ?? [];
+      this.#logListening(
+        name,
+        claim.sockets(name).filter(socket => !before.includes(socket)),
+      );
+    }
+    // Before a worker drains that still has a socket which is to go.
+    claim.commit();
     for (const [name, group] of this.#groups) {
       if (next.sections.has(name)) {
         group.commit();
@@ -267,6 +314,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.emit('reloaded', next);
     // What held the start up may be gone with the old configuration.
     this.#checkStarted();
+  }
+
+  #logListening(section: string, sockets: readonly ListeningSocket[]): void {
+    const logger = this.#logs.logger(section);
+    for (const { address } of sockets) logger.info({ address }, `listening on ${address}`);
   }
 
   #restorePidfiles(): void {

@@ -1,10 +1,13 @@
 /** The main thread of a worker process: boots the task module and its Worker, serves, drains. */
 
+import type { Server } from 'node:net';
 import type { Logger } from 'pino';
 import {
   type BootMessage,
+  type ClosingMessage,
   type ErrorReport,
   heartbeatInterval,
+  type Listener,
   type WorkerMessage,
 } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
@@ -12,6 +15,7 @@ import { TaskModuleError, ThreadLoadError } from '../errors.ts';
 import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
+import { Servers } from './servers.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
 import { TaskServer } from './task-server.ts';
 import { Threads } from './threads.ts';
@@ -25,10 +29,12 @@ export class Host {
   readonly #config: SectionConfig;
   readonly #drain = new AbortController();
   readonly #retireAfter: number;
+  readonly #servers: Servers;
   #logger: Logger;
   #state: HostState = 'starting';
   #threads: Threads | undefined;
   #server: TaskServer | undefined;
+  #serversDrained: Promise<void> | undefined;
   #requests = 0;
 
   constructor(boot: BootMessage) {
@@ -37,6 +43,11 @@ export class Host {
     this.#logger = this.#createLogger(boot.config.name);
     const { maxRequests, maxRequestsJitter } = boot.config;
     this.#retireAfter = maxRequests && maxRequests + Math.round(Math.random() * maxRequestsJitter);
+    this.#servers = new Servers(boot.config.name, () => ({
+      logger: this.#logger,
+      countRequest: () => this.#countRequests(1),
+      gracefulTimeout: boot.config.gracefulTimeout,
+    }));
     process.on('uncaughtException', error => this.#crash(error));
   }
 
@@ -53,7 +64,7 @@ export class Host {
       if (this.#state === 'ready') await this.#serve(worker);
       // Also where it ends by itself.
       this.drain();
-      await this.#server?.drained;
+      await Promise.all([this.#server?.drained, this.#serversDrained]);
       await worker.stop();
       await this.#threads?.close();
       await this.#server?.close();
@@ -70,7 +81,12 @@ export class Host {
     void this.#tell({ type: 'draining' });
     // If the end takes too long, the master can say what it cuts off.
     this.#beat();
+    this.#serversDrained = this.#servers.drain();
     this.#drain.abort();
+  }
+
+  onClosing(message: ClosingMessage): void {
+    this.#servers.onClosing(message);
   }
 
   /** Ends also when `run()` was cut short by `this.signal`: whatever got it has then been told to give up. */
@@ -142,6 +158,8 @@ export class Host {
       signal: this.#drain.signal,
       index: this.#boot.index,
       countRequest: () => this.#countRequests(1),
+      listeners: this.#boot.listeners,
+      serve: (server: Server, listener: Listener | undefined) => this.#servers.serve(server, listener),
     };
   }
 
@@ -163,6 +181,8 @@ export class Host {
       rss: process.memoryUsage.rss(),
       running: this.#threads?.running ?? [],
       queued: this.#threads?.queued ?? 0,
+      connections: this.#servers.connections,
+      requests: this.#servers.requests,
     });
   }
 

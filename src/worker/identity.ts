@@ -1,7 +1,7 @@
 /** Who a worker process is: its title, and the account and priority that it runs with. */
 
-import { execFileSync } from 'node:child_process';
 import os from 'node:os';
+import { userIds } from '../account.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { AccountError } from '../errors.ts';
 
@@ -20,8 +20,8 @@ function takeAccount({ user, group }: Pick<SectionConfig, 'user' | 'group'>): vo
       process.setgroups?.([idOrName(group)]);
       process.setgid?.(idOrName(group));
     } else if (user !== undefined) {
-      process.setgroups?.(groupsOf(user, '-G'));
-      process.setgid?.(groupsOf(user, '-g')[0] as number);
+      process.setgroups?.(userIds(user, '-G'));
+      process.setgid?.(userIds(user, '-g')[0] as number);
     }
     if (user !== undefined) process.setuid?.(idOrName(user));
   } catch (error) {
@@ -31,12 +31,4 @@ function takeAccount({ user, group }: Pick<SectionConfig, 'user' | 'group'>): vo
 
 function idOrName(account: string): number | string {
   return /^\d+$/.test(account) ? Number(account) : account;
-}
-
-/** Node cannot look a user up; `id` can, wherever the users come from. */
-function groupsOf(user: string, which: '-g' | '-G'): number[] {
-  return execFileSync('id', [which, user], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-    .trim()
-    .split(' ')
-    .map(Number);
 }

@@ -1,7 +1,7 @@
 /** Entry of a worker process. */
 
 import { once } from 'node:events';
-import type { MasterMessage } from '../channel/control.ts';
+import type { BootMessage, MasterMessage } from '../channel/control.ts';
 import { Host } from './host.ts';
 import { endProcessGroup, orphanGrace } from './orphan.ts';
 
@@ -9,8 +9,11 @@ import { endProcessGroup, orphanGrace } from './orphan.ts';
 process.on('SIGINT', () => {});
 process.on('SIGHUP', () => {});
 
-const [boot] = (await once(process, 'message')) as [MasterMessage];
+const [boot] = (await once(process, 'message')) as [BootMessage];
 const host = new Host(boot);
+process.on('message', (message: MasterMessage) => {
+  if (message.type === 'closing') host.onClosing(message);
+});
 for (const signal of new Set<NodeJS.Signals>(['SIGTERM', boot.config.stopSignal])) {
   process.on(signal, () => host.drain());
 }

@@ -1,7 +1,9 @@
 /** The classes that a task module may extend and default-export. */
 
+import type { Server } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Listener } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
 
 export interface RunOptions {
@@ -34,6 +36,8 @@ export interface WorkerContext {
   readonly signal: AbortSignal;
   readonly index: number;
   readonly countRequest: () => void;
+  readonly listeners: readonly Listener[];
+  readonly serve: (server: Server, listener: Listener | undefined) => Promise<void>;
 }
 
 export type WorkerClass = (new (context: WorkerContext) => Worker) & { readonly loggerName?: string };
@@ -66,7 +70,10 @@ export class Worker {
   readonly signal: AbortSignal;
   /** 1…N within the section; a replacement has the index of what it replaces. */
   readonly index: number;
+  /** The listening sockets of the section, in the order of `bind`; none without it. */
+  readonly listeners: readonly Listener[];
   readonly #countRequest: () => void;
+  readonly #serve: WorkerContext['serve'];
 
   constructor(context: WorkerContext) {
     this.config = context.config;
@@ -74,7 +81,9 @@ export class Worker {
     this.pool = context.pool;
     this.signal = context.signal;
     this.index = context.index;
+    this.listeners = context.listeners;
     this.#countRequest = context.countRequest;
+    this.#serve = context.serve;
   }
 
   /** First: read `this.config`, check what is needed. */
@@ -97,6 +106,20 @@ export class Worker {
   /** Counts one request for `max_requests`. */
   protected countRequest(): void {
     this.#countRequest();
+  }
+
+  /**
+   * Listens with a server of `node:net`, `node:tls`, `node:http`, `node:https` or `node:http2` (of Fastify: `app.server`)
+   * on one of `this.listeners`, and counts its requests for `max_requests`: HTTP requests, HTTP/2 streams, else
+   * connections. When draining begins it stops accepting, answers what is in hand and ends connections without a
+   * request; `stop()` is called after that, and `this.signal` tells those who have to end a connection themselves.
+   * Several listeners take one server each.
+   *
+   * Resolves when the server listens. Rejects with a `NoListenerError` without such a listener, and with the error of
+   * `listen()`.
+   */
+  protected serve(server: Server, listener: Listener | undefined = this.listeners[0]): Promise<void> {
+    return this.#serve(server, listener);
   }
 
   /** Waits `ms`, or until draining begins if that is sooner. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { pino } from 'pino';
 import type { SectionConfig } from '../../src/config/types.ts';
@@ -14,10 +15,10 @@ const pool: TaskPool = {
   run: () => Promise.reject(new Error('this test has no threads')),
 };
 
-/** What a host would give, with the two things that a test wants to see. */
+/** What a host would give, with what a test wants to see. */
 function host(config: Partial<SectionConfig> = {}) {
   const controller = new AbortController();
-  const counted = { requests: 0 };
+  const counted = { requests: 0, served: [] as (string | undefined)[] };
   const context: WorkerContext = {
     config: config as SectionConfig,
     logger: pino({ level: 'silent' }),
@@ -26,6 +27,10 @@ function host(config: Partial<SectionConfig> = {}) {
     index: 3,
     countRequest: () => {
       counted.requests++;
+    },
+    listeners: [{ fd: 6, address: '127.0.0.1:8080', backlog: 10 }],
+    serve: async (_, listener) => {
+      counted.served.push(listener?.address);
     },
   };
   return { context, counted, drain: () => controller.abort() };
@@ -39,6 +44,7 @@ test('a Worker has what the host gives it', () => {
   assert.equal(worker.pool, pool);
   assert.equal(worker.signal, context.signal);
   assert.equal(worker.index, 3);
+  assert.equal(worker.listeners, context.listeners);
 });
 
 test('a Worker that overrides nothing serves until draining begins', async () => {
@@ -111,13 +117,25 @@ test('sleep() ends when draining begins, and keeps no listener afterwards', asyn
 
 test('a Worker may count requests of its own', () => {
   class Counting extends Worker {
-    serve() {
+    count() {
       this.countRequest();
     }
   }
   const { context, counted } = host();
-  new Counting(context).serve();
+  new Counting(context).count();
   assert.equal(counted.requests, 1);
+});
+
+test('a Worker serves on the first listener, or on the one that it names', async () => {
+  class Serving extends Worker {
+    override async initProcess() {
+      await this.serve(createServer());
+      await this.serve(createServer(), { fd: 7, address: 'unix:/x', backlog: 10 });
+    }
+  }
+  const { context, counted } = host();
+  await new Serving(context).initProcess();
+  assert.deepEqual(counted.served, ['127.0.0.1:8080', 'unix:/x']);
 });
 
 test('a class is known as a Worker, also one of another copy of this package', () => {

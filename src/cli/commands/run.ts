@@ -3,7 +3,9 @@
 import { loadConfiguration } from '../../config/load.ts';
 import type { Configuration } from '../../config/types.ts';
 import { ExitCode } from '../../errors.ts';
+import { takeActivated } from '../../supervisor/activation.ts';
 import { onCallerGone, reportToCaller, startDaemon, takeDaemonMark } from '../../supervisor/daemon.ts';
+import { Listeners } from '../../supervisor/listeners.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
 import { type ConfigurationOptions, loadOptions } from '../configuration.ts';
 import { explanation } from '../explain.ts';
@@ -19,7 +21,8 @@ export async function run(file: string | undefined, flags: RunFlags): Promise<Ex
   const configuration = load();
   if (configuration.supervisor.daemonize && !isDaemon) return goToBackground(configuration);
 
-  const supervisor = new Supervisor({ load, isDaemon });
+  const listeners = new Listeners({ activated: takeActivated(process.env, isDaemon) });
+  const supervisor = new Supervisor({ load, isDaemon, listeners });
   const watcher = flags.watch ? await reloadOnChange(supervisor, configuration) : undefined;
   try {
     return await (isDaemon ? serveForCaller(supervisor) : supervisor.run());

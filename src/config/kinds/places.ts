@@ -42,7 +42,21 @@ export const address: Kind<Address> = {
     if (port > 65_535) throw unexpected('a port from 0 to 65535', text);
     return { type: 'tcp', host, port };
   },
+  absolute: (text, directory) =>
+    text.startsWith('unix:') ? `unix:${path.parse(text.slice(5), directory)}` : text,
 };
+
+/** As it would be written in a file, paths absolute. */
+export function formatAddress(address: Address): string {
+  switch (address.type) {
+    case 'tcp':
+      return `${isIPv6(address.host) ? `[${address.host}]` : address.host}:${address.port}`;
+    case 'unix':
+      return `unix:${address.path}`;
+    case 'fd':
+      return `fd://${address.fd}`;
+  }
+}
 
 /** Addresses with commas between them. */
 export const addresses: Kind<readonly Address[]> = {
@@ -52,6 +66,11 @@ export const addresses: Kind<readonly Address[]> = {
     if (parts.includes('')) throw unexpected(`${EXPECTED_ADDRESS}, with commas between several`, text);
     return parts.map(part => address.parse(part, directory));
   },
+  absolute: (text, directory) =>
+    text
+      .split(',')
+      .map(part => address.absolute?.(part.trim(), directory))
+      .join(', '),
 };
 
 /** A URL of one of these protocols. The message never shows it: URLs hold passwords. */

@@ -1,0 +1,199 @@
+/** All listening sockets of a supervisor: bound before any worker starts, kept over reloads, handed on at an upgrade. */
+
+import { type Address, formatAddress } from '../config/kinds/places.ts';
+import { problemAt } from '../config/section.ts';
+import type { Configuration, SectionConfig } from '../config/types.ts';
+import { BindError, type Problem, ProcessHandlerError } from '../errors.ts';
+import { bindAddress, type HeldSocket, ipOf, openFd, type SocketMaker } from './listening-socket.ts';
+
+export interface ListenersOptions {
+  /** From the supervisor that this one takes over from: its `held`. */
+  readonly inherited?: ReadonlyMap<string, number>;
+  /** Its `foreign`. */
+  readonly foreign?: ReadonlySet<string>;
+  /** From a service manager. */
+  readonly activated?: readonly number[];
+}
+
+/** What a new configuration needs, beside what is in force. */
+export interface PreparedListeners {
+  /** In the order of its `bind`. */
+  of(section: string): readonly HeldSocket[];
+  commit(): void;
+  rollback(): void;
+}
+
+export class Listeners {
+  /** By key, so that the same address keeps its socket. */
+  #current: ReadonlyMap<string, HeldSocket> = new Map();
+  /** Came with the process, and no section has asked for them yet. */
+  readonly #inherited = new Map<string, HeldSocket>();
+  readonly #activated = new Set<HeldSocket>();
+  #startedWith: Required<ListenersOptions>;
+
+  constructor({ inherited = new Map(), foreign = new Set(), activated = [] }: ListenersOptions = {}) {
+    this.#startedWith = { inherited, foreign, activated };
+  }
+
+  /** What the next supervisor can take over: key → fd. */
+  get held(): ReadonlyMap<string, number> {
+    return new Map([...this.#current].map(([key, { fd }]) => [key, fd]));
+  }
+
+  /** Keys of `held` whose sockets somebody else made, so that nobody of ours removes their files. */
+  get foreign(): ReadonlySet<string> {
+    return new Set([...this.#current].filter(([, { maker }]) => maker === 'others').map(([key]) => key));
+  }
+
+  /** Unix sockets of ours whose file somebody removed, or put another in its place. */
+  get lost(): readonly HeldSocket[] {
+    return [...this.#current.values()].filter(({ file }) => file !== undefined && file !== 'ours');
+  }
+
+  /**
+   * Binds what a configuration names and is not held yet; nothing is given up before `commit`. Throws a `BindError`
+   * with all addresses that cannot be bound; then everything is as it was.
+   */
+  async prepare(configuration: Configuration): Promise<PreparedListeners> {
+    this.#takeOver();
+    const next = new Map<string, HeldSocket>();
+    const problems: Problem[] = [];
+    for (const config of configuration.sections.values()) {
+      for (const address of config.bind ?? []) {
+        try {
+          const key = keyOf(address, config);
+          next.set(key, this.#known(key) ?? (await this.#open(address, config, [...next.values()])));
+        } catch (error) {
+          problems.push(this.#problemOf(configuration, config.name, address, error as Error));
+        }
+      }
+    }
+    const prepared = this.#prepared(configuration, next);
+    if (problems.length === 0) return prepared;
+    prepared.rollback();
+    throw new BindError(problems);
+  }
+
+  /** Closes what this process was started with and no section wants; returns the addresses. */
+  closeUnclaimed(): string[] {
+    const unclaimed = [...this.#inherited.values(), ...this.#activated];
+    for (const socket of unclaimed) socket.close();
+    this.#inherited.clear();
+    this.#activated.clear();
+    return unclaimed.map(({ address }) => address);
+  }
+
+  /** From now on they are another supervisor's as well: closing them ends nothing. */
+  handOver(): void {
+    for (const socket of this.#current.values()) socket.handOver();
+  }
+
+  /** Workers go on accepting from those that they have. */
+  close(): void {
+    for (const socket of this.#current.values()) socket.close();
+    this.#current = new Map();
+    this.closeUnclaimed();
+  }
+
+  #takeOver(): void {
+    const { inherited, foreign, activated } = this.#startedWith;
+    this.#startedWith = { inherited: new Map(), foreign, activated: [] };
+    for (const [key, fd] of inherited) this.#inherited.set(key, take(fd, foreign.has(key) ? 'others' : 'ph'));
+    for (const fd of activated) this.#activated.add(take(fd, 'others'));
+  }
+
+  /** One whose file is gone serves nobody: another takes its place. */
+  #known(key: string): HeldSocket | undefined {
+    const socket = this.#current.get(key) ?? this.#inherited.get(key);
+    return socket?.file === 'gone' ? undefined : socket;
+  }
+
+  async #open(address: Address, config: SectionConfig, wanted: readonly HeldSocket[]): Promise<HeldSocket> {
+    const activated = await this.#findActivated(address);
+    if (activated && !wanted.includes(activated)) return activated;
+    const owner = [...wanted, ...this.#current.values()].find(
+      ({ fd }) => address.type === 'fd' && fd === address.fd,
+    );
+    if (owner) throw new Error(`is in use for ${owner.address}`);
+    return bindAddress(address, config);
+  }
+
+  async #findActivated(address: Address): Promise<HeldSocket | undefined> {
+    if (this.#activated.size === 0) return undefined;
+    const name = formatAddress(
+      address.type === 'tcp' ? { ...address, host: await ipOf(address.host) } : address,
+    );
+    return [...this.#activated].find(({ fd, address: bound }) => name === bound || name === `fd://${fd}`);
+  }
+
+  #prepared({ sections }: Configuration, next: ReadonlyMap<string, HeldSocket>): PreparedListeners {
+    const wanted = new Set(next.values());
+    const isNew = (socket: HeldSocket) =>
+      ![...this.#current.values(), ...this.#inherited.values()].includes(socket);
+    return {
+      of: section => {
+        const config = sections.get(section);
+        return (config?.bind ?? []).map(
+          address => next.get(keyOf(address, config as SectionConfig)) as HeldSocket,
+        );
+      },
+      commit: () => {
+        const dropped = [...this.#current.values()].filter(socket => !wanted.has(socket));
+        this.#current = next;
+        for (const key of next.keys()) this.#inherited.delete(key);
+        for (const socket of wanted) this.#activated.delete(socket);
+        for (const socket of dropped) socket.close();
+        for (const config of sections.values()) {
+          for (const address of config.bind ?? []) next.get(keyOf(address, config))?.listen(config.backlog);
+        }
+      },
+      rollback: () => {
+        // What somebody else made cannot be made again.
+        for (const socket of wanted) if (isNew(socket) && socket.maker === 'ph') socket.close();
+      },
+    };
+  }
+
+  #problemOf(configuration: Configuration, section: string, address: Address, error: Error): Problem {
+    const { file, directory, originOf } = configuration;
+    const origin = originOf(section, 'bind');
+    let message = `${formatAddress(address)} ${reasonOf(error)}`;
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && this.#activated.size > 0) {
+      const passed = [...this.#activated].map(socket => socket.address).join(', ');
+      message += `; the service manager has passed on ${passed}, which has to be written just so`;
+    }
+    return problemAt(section, 'bind', origin, 'PH_ERR_BIND', message, file ?? directory);
+  }
+}
+
+/** Of port 0 each section has its own. */
+function keyOf(address: Address, { name }: SectionConfig): string {
+  const text = formatAddress(address);
+  return address.type === 'tcp' && address.port === 0 ? `${text} of [${name}]` : text;
+}
+
+function take(fd: number, maker: SocketMaker): HeldSocket {
+  try {
+    return openFd(fd, maker);
+  } catch (error) {
+    const message = `fd ${fd} ${(error as Error).message}`;
+    throw new BindError([{ file: 'environment', code: 'PH_ERR_BIND', message }]);
+  }
+}
+
+/** After the address. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return 'is in use';
+    case 'EADDRNOTAVAIL':
+      return 'is no address of this machine';
+    case 'EACCES':
+    case 'EPERM':
+      return `cannot be bound: ${error.message}; ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+    default:
+      return error instanceof ProcessHandlerError || error.code
+        ? `cannot be bound: ${error.message}`
+        : error.message;
+  }
+}

@@ -1,0 +1,111 @@
+/** One listening socket of the supervisor: where it came from, and whose it is when it is no longer wanted. */
+
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { type Address, formatAddress } from '../config/kinds/places.ts';
+import type { SectionConfig } from '../config/types.ts';
+import type { ListeningSocket } from '../group/worker-process.ts';
+import { unixPathOf } from './activation.ts';
+import { BoundSocket, bindTcp } from './bind.ts';
+import { bindUnixSocket, SocketFile } from './unix-socket.ts';
+
+/** Who made a socket decides what becomes of it: only what is ours ends with us. */
+export type SocketMaker = 'ph' | 'others';
+
+export class HeldSocket implements ListeningSocket {
+  readonly fd: number;
+  readonly address: string;
+  readonly maker: SocketMaker;
+  readonly #socket: BoundSocket;
+  readonly #file: SocketFile | undefined;
+  #isHandedOver = false;
+
+  constructor(socket: BoundSocket, maker: SocketMaker, path = unixPath(socket)) {
+    this.fd = socket.fd;
+    this.address = nameOf(socket, path);
+    this.maker = maker;
+    this.#socket = socket;
+    this.#file = maker === 'ph' && path !== undefined ? new SocketFile(path) : undefined;
+  }
+
+  get end(): ListeningSocket['end'] {
+    if (this.#isHandedOver) return 'handed-over';
+    return this.maker === 'ph' ? 'sealed' : 'left';
+  }
+
+  /** Of the file of a Unix socket that is ours; undefined where there is none. */
+  get file(): SocketFile['state'] | undefined {
+    return this.#file?.state;
+  }
+
+  listen(backlog: number): void {
+    this.#socket.listen(backlog);
+  }
+
+  /** Another supervisor goes on with it. */
+  handOver(): void {
+    this.#isHandedOver = true;
+  }
+
+  /** No one can connect to it any more; workers that have it can still accept who waits. */
+  close(): void {
+    // First, so that no connection comes in for the last worker that closes it.
+    if (!this.#isHandedOver) this.#file?.remove();
+    this.#socket.close();
+  }
+}
+
+/** Binds an address, and listens. Throws an `Error` that says why it cannot; then nothing is left of it. */
+export async function bindAddress(address: Address, config: SectionConfig): Promise<HeldSocket> {
+  const held = await bind(address, config);
+  try {
+    held.listen(config.backlog);
+    return held;
+  } catch (error) {
+    if (held.maker === 'ph') held.close();
+    throw address.type === 'fd' ? notOurs(error) : error;
+  }
+}
+
+/** A socket that this process was started with. Throws where it is none. */
+export function openFd(fd: number, maker: SocketMaker): HeldSocket {
+  try {
+    return new HeldSocket(new BoundSocket(fd), maker);
+  } catch (error) {
+    throw notOurs(error);
+  }
+}
+
+async function bind(address: Address, config: SectionConfig): Promise<HeldSocket> {
+  switch (address.type) {
+    case 'fd':
+      return openFd(address.fd, 'others');
+    case 'unix':
+      return new HeldSocket(await bindUnixSocket(address.path, config), 'ph', address.path);
+    case 'tcp':
+      return new HeldSocket(bindTcp(await ipOf(address.host), address.port), 'ph');
+  }
+}
+
+function notOurs(cause: unknown): Error {
+  return new Error('is no listening socket that this process was started with', { cause });
+}
+
+/** Of a name that has both, the IPv4 address: what connects to `localhost` tries it in any case. */
+export async function ipOf(host: string): Promise<string> {
+  if (isIP(host)) return host;
+  const addresses = await lookup(host, { all: true }).catch(error => {
+    throw new Error(`the host name cannot be resolved (${error.code})`);
+  });
+  const { address } = addresses.find(({ family }) => family === 4) ?? (addresses[0] as { address: string });
+  return address;
+}
+
+function unixPath(socket: BoundSocket): string | undefined {
+  return socket.name ? undefined : unixPathOf(socket.fd);
+}
+
+function nameOf({ fd, name }: BoundSocket, path: string | undefined): string {
+  if (name) return formatAddress({ type: 'tcp', ...name });
+  return formatAddress(path === undefined ? { type: 'fd', fd } : { type: 'unix', path });
+}

@@ -1,0 +1,44 @@
+/** All servers of a worker process on listening sockets of the supervisor. */
+
+import type { Server } from 'node:net';
+import type { ClosingMessage, Listener } from '../channel/control.ts';
+import { NoListenerError } from '../errors.ts';
+import { type ListenerEnd, ServedListener, type ServeOptions } from './serve.ts';
+
+export class Servers {
+  readonly #section: string;
+  readonly #options: () => ServeOptions;
+  readonly #served: ServedListener[] = [];
+  readonly #ends = new Map<number, ListenerEnd>();
+
+  constructor(section: string, options: () => ServeOptions) {
+    this.#section = section;
+    this.#options = options;
+  }
+
+  get connections(): number {
+    return this.#served.reduce((sum, { connections }) => sum + connections, 0);
+  }
+
+  get requests(): number {
+    return this.#served.reduce((sum, { requests }) => sum + requests, 0);
+  }
+
+  /** Throws a `NoListenerError`, and what `listen()` fails with. */
+  async serve(server: Server, listener: Listener | undefined): Promise<void> {
+    if (!listener) throw new NoListenerError(this.#section);
+    const served = new ServedListener(server, listener, this.#options());
+    await served.listen();
+    this.#served.push(served);
+  }
+
+  /** Nobody accepts from these after this worker. */
+  onClosing({ listeners }: ClosingMessage): void {
+    for (const { fd, seal } of listeners) this.#ends.set(fd, seal ? 'seal' : 'empty');
+  }
+
+  /** Resolves when all connections have ended. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#served.map(served => served.drain(this.#ends.get(served.fd) ?? 'leave')));
+  }
+}
