@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { DaemonError, type ExitCode, LogFileError } from '../errors.ts';
 import { reasonOf } from '../log/target.ts';
 
@@ -28,14 +28,15 @@ export function takeDaemonMark(): boolean {
 
 /**
  * Starts this command again, detached from the terminal, and waits for its report. `logFile` gets what even a dying
- * Node prints. Throws a `LogFileError`, and a `DaemonError` where it ends without a report.
+ * Node prints, and `fds` are passed on under the same numbers. Throws a `LogFileError`, and a `DaemonError` where it
+ * ends without a report.
  */
-export async function startDaemon(logFile: string): Promise<DaemonOutcome> {
+export async function startDaemon(logFile: string, fds: readonly number[]): Promise<DaemonOutcome> {
   const log = openLog(logFile);
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
     env: { ...process.env, [daemonVariable]: '1' },
-    stdio: ['ignore', log, log, 'ipc'],
+    stdio: ['ignore', log, log, ...passedOn(fds), 'ipc'],
   });
   closeSync(log);
   const [report] = (await Promise.race([
@@ -50,6 +51,20 @@ export async function startDaemon(logFile: string): Promise<DaemonOutcome> {
   else child.disconnect();
   child.unref();
   return { ...report, pid: child.pid as number };
+}
+
+/** What a child's stdio has from its fd 3 on. */
+function passedOn(fds: readonly number[]): ('ignore' | number)[] {
+  const open = new Set(fds.filter(isOpen));
+  return Array.from({ length: Math.max(2, ...open) - 2 }, (_, at) => (open.has(at + 3) ? at + 3 : 'ignore'));
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    return fstatSync(fd) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function openLog(path: string): number {

@@ -6,6 +6,7 @@ import { ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
 import type { ListeningSocket } from '../group/worker-process.ts';
 import { withResolvers } from '../promise.ts';
+import type { Claim } from './claim.ts';
 
 export interface ReloadOptions {
   readonly logger: Logger;
@@ -19,13 +20,6 @@ export interface ReloadOptions {
   readonly commit: (next: Configuration, added: readonly Group[], claim: Claim) => void;
 }
 
-/** What a new configuration needs of the system. */
-export interface Claim {
-  sockets(section: string): readonly ListeningSocket[];
-  commit(): void;
-  rollback(): void;
-}
-
 export class Reload {
   readonly #options: ReloadOptions;
   #underWay = false;
@@ -33,9 +27,11 @@ export class Reload {
   #again = false;
   #cancelled = false;
   #joining: readonly Group[] = [];
+  #load: () => Configuration;
 
   constructor(options: ReloadOptions) {
     this.#options = options;
+    this.#load = options.load;
   }
 
   /** Groups of new sections, while it is open whether they will stay. */
@@ -43,8 +39,13 @@ export class Reload {
     return this.#joining;
   }
 
-  /** Begins a reload; one that is still being prepared gives way to it. */
-  request(): void {
+  get isUnderWay(): boolean {
+    return this.#underWay;
+  }
+
+  /** Begins a reload; one that is still being prepared gives way to it. `load` is for one that reads no file. */
+  request(load = this.#options.load): void {
+    this.#load = load;
     if (this.#underWay) {
       this.#again = true;
       this.#abandon('a newer reload took its place');
@@ -78,8 +79,8 @@ export class Reload {
   }
 
   async #try(): Promise<void> {
-    const { load, groups, addGroup, claim, commit } = this.#options;
-    const next = load();
+    const { groups, addGroup, claim, commit } = this.#options;
+    const next = this.#load();
     const claimed = await claim(next);
     if (this.#cancelled) {
       claimed.rollback();
@@ -87,7 +88,10 @@ export class Reload {
     }
     try {
       const sections = [...next.sections.values()];
-      const kept = sections.filter(({ name }) => groups().has(name));
+      const kept = sections.filter(config => {
+        const group = groups().get(config.name);
+        return group && !isTheSame(group, config, claimed.sockets(config.name));
+      });
       this.#joining = sections
         .filter(({ name }) => !groups().has(name))
         .map(config => addGroup(config, claimed.sockets(config.name)));
@@ -110,6 +114,11 @@ export class Reload {
     for (const group of this.#options.groups().values()) group.rollback(reason);
     for (const group of this.#joining) group.quit();
   }
+}
+
+/** Whether workers of a new generation would have nothing new; a configuration that was read anew counts as new. */
+function isTheSame(group: Group, config: SectionConfig, sockets: readonly ListeningSocket[]): boolean {
+  return group.config === config && sockets.every((socket, at) => socket === group.sockets[at]);
 }
 
 /** What a log line says of it beside the message. The stack is of interest only where the defect is ours. */

@@ -10,9 +10,11 @@ import { Group } from '../group/group.ts';
 import type { ListeningSocket, WorkerProcess } from '../group/worker-process.ts';
 import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
+import { type Claim, claim } from './claim.ts';
+import { FileKeeper } from './file-keeper.ts';
 import { Instance } from './instance.ts';
 import { Listeners, type PreparedListeners } from './listeners.ts';
-import { type Claim, Reload } from './reload.ts';
+import { Reload } from './reload.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
 
 export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
@@ -36,8 +38,8 @@ interface SupervisorEvents {
 /** Pace of the loop, ms: time-outs are seen that late at the most, and a stopped supervisor counts one step. */
 const tickInterval = 100;
 const longestStep = 2 * tickInterval;
-/** How often the pidfiles are looked after, in ticks. */
-const pidfileTicks = 10;
+/** How often pidfiles and the files of sockets are looked after, in ticks. */
+const fileTicks = 10;
 
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
@@ -55,8 +57,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #instance: Instance | undefined;
   #reload: Reload | undefined;
   #interrupted = false;
-  /** What kept a pidfile from being written again: said once, not every second. */
-  #pidfileTrouble = '';
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
     SIGINT: () => this.#interrupt(),
@@ -151,14 +151,20 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       load: this.#options.load,
       groups: () => this.#groups,
       addGroup: (config, sockets) => this.#createGroup(config, sockets),
-      claim: next => this.#claim(next),
+      claim: next => claim(this.#instance as Instance, this.#listeners, next),
       commit: (next, added, claim) => this.#commit(next, added, claim),
+    });
+    const files = new FileKeeper({
+      logger: this.#logger,
+      pidfiles: () => this.#instance?.pidfiles ?? [],
+      lost: () => this.#listeners.lost,
+      bindAgain: () => this.#bindAgain(),
     });
     let ticks = 0;
     const timer = setInterval(() => {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
-      if (++ticks % pidfileTicks === 0) this.#restorePidfiles();
+      if (++ticks % fileTicks === 0) files.look();
     }, tickInterval);
     try {
       for (const config of sections.values()) {
@@ -259,27 +265,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const group of this.#groups.values()) group.scale(step);
   }
 
-  async #claim(next: Configuration): Promise<Claim> {
-    const pidfiles = await (this.#instance as Instance).prepare(next.supervisor.pidfiles);
-    try {
-      const sockets = await this.#listeners.prepare(next);
-      return {
-        sockets: section => sockets.of(section),
-        commit() {
-          pidfiles.commit();
-          sockets.commit();
-        },
-        rollback() {
-          pidfiles.rollback();
-          sockets.rollback();
-        },
-      };
-    } catch (error) {
-      pidfiles.rollback();
-      throw error;
-    }
-  }
-
   /** The point of a reload after which the new configuration is the one in force. */
   #commit(next: Configuration, added: readonly Group[], claim: Claim): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
@@ -321,18 +306,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const { address } of sockets) logger.info({ address }, `listening on ${address}`);
   }
 
-  #restorePidfiles(): void {
-    for (const pidfile of this.#instance?.pidfiles ?? []) {
-      try {
-        if (pidfile.restore()) this.#logger.warn(`${pidfile.path} was removed; written again`);
-        this.#pidfileTrouble = '';
-      } catch (error) {
-        const { message } = error as Error;
-        if (message !== this.#pidfileTrouble)
-          this.#logger.error(`removed, and cannot be written again: ${message}`);
-        this.#pidfileTrouble = message;
-      }
-    }
+  #bindAgain(): boolean {
+    if (this.#state !== 'running' || this.#reload?.isUnderWay) return false;
+    this.#reload?.request(() => this.#configuration as Configuration);
+    return true;
   }
 
   #setState(state: SupervisorState): void {

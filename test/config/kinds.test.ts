@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { environmentList } from '../../src/config/kinds/environment-list.ts';
 import { type Kind, ValueError } from '../../src/config/kinds/kind.ts';
-import { address, addresses, path, pathOrStderr, url } from '../../src/config/kinds/places.ts';
+import { address, addresses, formatAddress, path, pathOrStderr, url } from '../../src/config/kinds/places.ts';
 import {
   boolean,
   cron,
@@ -192,6 +192,13 @@ describe('a place', () => {
   it('may be several addresses', () => {
     assert.equal(addresses.parse('a:1 , unix:/x', '/').length, 2);
     rejects(addresses, /with commas/, '', 'a:1,', ',a:1');
+    assert.equal(addresses.absolute?.('a:1, unix:x,unix:/y', '/d'), 'a:1, unix:/d/x, unix:/y');
+  });
+
+  it('that is an address reads back as it was', () => {
+    for (const text of ['a:0', '127.0.0.1:80', '[::1]:80', 'unix:/run/x.sock', 'fd://3']) {
+      assert.equal(formatAddress(address.parse(text, '/')), text);
+    }
   });
 
   it('that is a URL has a known protocol, and is never shown since it may hold a password', () => {

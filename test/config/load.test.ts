@@ -367,6 +367,18 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(read(t, `${JOB}restart_delay = 2m\nrestart_delay_max = 120s\n`).problems), []);
   });
 
+  it('are addresses, of which each is bound once', t => {
+    const binding = (...values: string[]) =>
+      read(t, values.map((value, at) => `[s${at}]\ntask = job.js\nbind = ${value}\n`).join('')).problems;
+    const twice = binding('h:1, unix:./a', 'h:2, unix:b/../a');
+    assert.deepEqual(summary(twice), ['BIND 6 [s1] bind']);
+    assert.match(twice[0]?.message ?? '', /^unix:\/.*\/a is bound by \[s0\] already$/);
+    assert.match(binding('[::1]:1, [::1]:1')[0]?.message ?? '', /^has \[::1\]:1 twice$/);
+    assert.deepEqual(summary(binding('h:0', 'h:0, h:1', 'fd://3')), [], 'port 0 is another one each time');
+    assert.deepEqual(summary(binding('h:0, h:0')), ['BIND 3 [s0] bind']);
+    assert.deepEqual(summary(binding('h:0', 'h:0, h:0')), ['BIND 6 [s1] bind']);
+  });
+
   it('are queue and queue_url', t => {
     assert.deepEqual(summary(read(t, `${JOB}queue = q\n`).problems), ['QUEUE_URL 3 [job] queue']);
     assert.deepEqual(summary(read(t, `${JOB}queue = q\nqueue_url = redis://h\n`).problems), []);
@@ -375,15 +387,15 @@ describe('keys that belong together', () => {
 
 describe('notes', () => {
   it('tell which keys are set without effect, once each', t => {
-    const ini = '[DEFAULT]\ntask = job.js\nbacklog = 10\nschedule =\n[a]\nbind = h:1\n[b]\n';
+    const ini = '[DEFAULT]\ntask = job.js\nqueue_url = redis://h\nschedule =\n[a]\nqueue = q\n[b]\n';
     const { notes, configuration } = read(t, ini, { env: { PH_METRICS_BIND: 'h:2' } });
     assert.deepEqual(summary(notes), [
-      'PH_NOTE_INERT 3 [DEFAULT] backlog',
-      'PH_NOTE_INERT 6 [a] bind',
+      'PH_NOTE_INERT 3 [DEFAULT] queue_url',
+      'PH_NOTE_INERT 6 [a] queue',
       'PH_NOTE_INERT metrics_bind',
     ]);
     for (const { message } of notes) assert.match(message, /^set, but without effect in this version: /);
-    assert.deepEqual(configuration?.sections.get('a')?.bind, [{ type: 'tcp', host: 'h', port: 1 }]);
+    assert.equal(configuration?.sections.get('a')?.queue, 'q');
   });
 });
 

@@ -48,6 +48,19 @@ describe('what a section names', () => {
     assert.deepEqual(summary(read(t, `${JOB}env_file = .\n`).problems), ['PATH 3 [job] env_file']);
   });
 
+  it('has to be a place where a Unix socket can be', t => {
+    const place = (path: string) => read(t, `${JOB}bind = localhost:1, unix:${path}\n`).problems;
+    assert.deepEqual(summary(place('none/x.sock')), ['PATH 3 [job] bind']);
+    assert.match(place('none/x.sock')[0]?.message ?? '', /none does not exist/);
+    assert.match(place('job.js')[0]?.message ?? '', /job\.js is there, and is no socket$/);
+    assert.match(place('.')[0]?.message ?? '', /is there, and is no socket$/);
+    const directory = temporaryDirectory(t);
+    const longest = `${directory}/${'x'.repeat(107 - directory.length - 1)}`;
+    assert.deepEqual(summary(place(longest)), []);
+    assert.match(place(`${longest}x`)[0]?.message ?? '', /is too long for a socket: 108 bytes, and 107 is/);
+    assert.match(place(`${longest.slice(0, -1)}é`)[0]?.message ?? '', /108 bytes/);
+  });
+
   it('is not checked in sections that do not run', t => {
     assert.deepEqual(summary(read(t, `${JOB}[other]\ntask = none.js\n`, { sections: ['job'] }).problems), []);
   });

@@ -3,7 +3,7 @@
 import { loadConfiguration } from '../../config/load.ts';
 import type { Configuration } from '../../config/types.ts';
 import { ExitCode } from '../../errors.ts';
-import { takeActivated } from '../../supervisor/activation.ts';
+import { activatedFds, takeActivated } from '../../supervisor/activation.ts';
 import { onCallerGone, reportToCaller, startDaemon, takeDaemonMark } from '../../supervisor/daemon.ts';
 import { Listeners } from '../../supervisor/listeners.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
@@ -34,7 +34,12 @@ export async function run(file: string | undefined, flags: RunFlags): Promise<Ex
 async function goToBackground({ sections }: Configuration): Promise<ExitCode> {
   // The configuration does not load without a log file for each section.
   const [first] = sections.values();
-  const outcome = await startDaemon(first?.logFile as string);
+  const bound = [...sections.values()].flatMap(({ bind = [] }) => bind);
+  const fds = bound.flatMap(address => (address.type === 'fd' ? address.fd : []));
+  const outcome = await startDaemon(first?.logFile as string, [
+    ...fds,
+    ...activatedFds(process.env, process.pid),
+  ]);
   if (outcome.type === 'failed') {
     process.stderr.write(`${outcome.message}\n`);
     return outcome.exitCode;
