@@ -95,7 +95,7 @@ function notOurs(cause: unknown): Error {
 export async function ipOf(host: string): Promise<string> {
   if (isIP(host)) return host;
   const addresses = await lookup(host, { all: true }).catch(error => {
-    throw new Error(`the host name cannot be resolved (${error.code})`);
+    throw new Error(`has a host name that cannot be resolved (${error.code})`);
   });
   const { address } = addresses.find(({ family }) => family === 4) ?? (addresses[0] as { address: string });
   return address;

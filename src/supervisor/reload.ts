@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Configuration, SectionConfig } from '../config/types.ts';
-import { ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
+import { BindError, ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
 import type { ListeningSocket } from '../group/worker-process.ts';
 import { withResolvers } from '../promise.ts';
@@ -124,7 +124,7 @@ function isTheSame(group: Group, config: SectionConfig, sockets: readonly Listen
 /** What a log line says of it beside the message. The stack is of interest only where the defect is ours. */
 function fieldsOf(error: unknown): object {
   if (error instanceof ReloadError) return { details: error.details };
-  if (error instanceof ConfigError) return { problems: error.problems };
+  if (error instanceof ConfigError || error instanceof BindError) return { problems: error.problems };
   return error instanceof ProcessHandlerError ? {} : { err: error };
 }
 

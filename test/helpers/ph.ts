@@ -33,6 +33,8 @@ export interface PhOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A command that ends in running what follows it: `['bash', '-c', 'ulimit -n 64; exec "$@"', 'bash']`. */
   readonly launcher?: readonly string[];
+  /** Open files that it has as its fds from 3 on. */
+  readonly fds?: readonly number[];
 }
 
 type Match = string | RegExp | ((record: LogRecord) => boolean);
@@ -43,12 +45,16 @@ export const phEntry = join(packageRoot, 'dist/cli/main.js');
 const patience = 20_000;
 
 /** Starts `ph` with JSON logs on stderr. When the test ends, it and all of its workers are gone, whatever happened. */
-export function startPh(t: TestContext, args: readonly string[], { cwd, env, launcher = [] }: PhOptions): Ph {
+export function startPh(
+  t: TestContext,
+  args: readonly string[],
+  { cwd, env, launcher = [], fds = [] }: PhOptions,
+): Ph {
   const [command, ...rest] = [...launcher, process.execPath, phEntry, ...args];
   const child = spawn(command as string, rest, {
     cwd,
     env: { ...process.env, NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...fds],
   });
   const ph = new Ph(child);
   cleanUp(t, () => ph.destroy());
