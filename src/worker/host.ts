@@ -34,7 +34,6 @@ export class Host {
   #state: HostState = 'starting';
   #threads: Threads | undefined;
   #server: TaskServer | undefined;
-  #serversDrained: Promise<void> | undefined;
   #requests = 0;
 
   constructor(boot: BootMessage) {
@@ -64,7 +63,7 @@ export class Host {
       if (this.#state === 'ready') await this.#serve(worker);
       // Also where it ends by itself.
       this.drain();
-      await Promise.all([this.#server?.drained, this.#serversDrained]);
+      await Promise.all([this.#server?.drained, this.#servers.drain()]);
       await worker.stop();
       await this.#threads?.close();
       await this.#server?.close();
@@ -81,7 +80,7 @@ export class Host {
     void this.#tell({ type: 'draining' });
     // If the end takes too long, the master can say what it cuts off.
     this.#beat();
-    this.#serversDrained = this.#servers.drain();
+    void this.#servers.drain();
     this.#drain.abort();
   }
 

@@ -40,6 +40,7 @@ export class ServedListener {
   readonly #sockets = new Set<Socket>();
   #open = 0;
   readonly #closed: Promise<unknown>;
+  #drained: Promise<void> | undefined;
   #troubleAt = -quietTime;
 
   constructor(server: Server, listener: Listener, options: ServeOptions) {
@@ -73,7 +74,12 @@ export class ServedListener {
   }
 
   /** Resolves when no connection is open. */
-  async drain(end: ListenerEnd): Promise<void> {
+  drain(end: ListenerEnd): Promise<void> {
+    this.#drained ??= this.#drain(end);
+    return this.#drained;
+  }
+
+  async #drain(end: ListenerEnd): Promise<void> {
     const begun = performance.now();
     this.#connections?.beginDrain();
     if (end !== 'leave' && this.#server.listening) {

@@ -113,13 +113,14 @@ export class Worker {
    * on one of `this.listeners`, and counts its requests for `max_requests`: HTTP requests, HTTP/2 streams, else
    * connections. When draining begins it stops accepting, answers what is in hand and ends connections without a
    * request; `stop()` is called after that, and `this.signal` tells those who have to end a connection themselves.
-   * Several listeners take one server each.
+   * Several listeners take one server each; default: the first.
    *
    * Resolves when the server listens. Rejects with a `NoListenerError` without such a listener, and with the error of
    * `listen()`.
    */
-  protected serve(server: Server, listener: Listener | undefined = this.listeners[0]): Promise<void> {
-    return this.#serve(server, listener);
+  protected serve(server: Server, ...given: [listener?: Listener | undefined]): Promise<void> {
+    // One that is given and undefined is beyond those that there are, and not meant as the first.
+    return this.#serve(server, given.length > 0 ? given[0] : this.listeners[0]);
   }
 
   /** Waits `ms`, or until draining begins if that is sooner. */

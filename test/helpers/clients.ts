@@ -37,7 +37,10 @@ export class Client {
       for (const check of [...this.#waiting]) check();
     });
     this.ended = new Promise(resolve => {
-      this.socket.on('end', () => resolve('end'));
+      this.socket.on('end', () => {
+        resolve('end');
+        for (const check of [...this.#waiting]) check();
+      });
       this.socket.on('close', () => {
         for (const check of [...this.#waiting]) check();
         if (error?.code === 'ECONNREFUSED' || error?.code === 'ENOENT') resolve('refused');
@@ -51,6 +54,14 @@ export class Client {
     return this;
   }
 
+  /** All that came until the other side ended, which this one does then as well. */
+  async whole(): Promise<string> {
+    const ended = await this.ended;
+    this.socket.end();
+    if (ended !== 'end') throw new Error(`${ended}: ${JSON.stringify(this.received)}`);
+    return this.received;
+  }
+
   send(text: string): this {
     this.socket.write(text);
     return this;
@@ -61,7 +72,7 @@ export class Client {
     return new Promise((resolve, reject) => {
       const check = () => {
         const match = pattern.exec(this.received);
-        if (!match && !this.socket.destroyed) return;
+        if (!match && !this.socket.destroyed && !this.socket.readableEnded) return;
         this.#waiting.delete(check);
         if (match) resolve(match);
         else reject(new Error(`closed before ${pattern} came: ${JSON.stringify(this.received)}`));
@@ -84,11 +95,9 @@ export const lastGet = (path: string) => get(path, 'Connection: close\r\n');
 
 /** The body of an answer to one request on a connection of its own. Rejects where there is none. */
 export async function fetchBody(address: string, path = '/'): Promise<string> {
-  const client = new Client(address).send(lastGet(path));
-  const ended = await client.ended;
-  client.socket.destroy();
-  const [, body] = /^HTTP\/1\.1 200 [\s\S]*?\r\n\r\n([\s\S]*)$/.exec(client.received) ?? [];
-  if (ended !== 'end' || body === undefined) throw new Error(`${ended}: ${JSON.stringify(client.received)}`);
+  const received = await new Client(address).send(lastGet(path)).whole();
+  const [, body] = /^HTTP\/1\.1 200 [\s\S]*?\r\n\r\n([\s\S]*)$/.exec(received) ?? [];
+  if (body === undefined) throw new Error(JSON.stringify(received));
   // Chunks are of no interest here.
   return body.replace(/^[0-9a-f]+\r\n([\s\S]*?)\r\n0\r\n\r\n$/, '$1');
 }

@@ -22,3 +22,33 @@ export const whoAnswers = servingModule(
     }
   }`,
 );
+
+/** An HTTP server on each listener, with an answer for each way in which a request can be slow. */
+export const slowAnswers = servingModule(
+  `async initProcess() {
+    this.signal.addEventListener('abort', () => console.log('draining'));
+    for (const listener of this.listeners) {
+      await this.serve(http.createServer((request, response) => this.answer(request, response)), listener);
+    }
+  }
+  answer(request, response) {
+    const { pathname, searchParams } = new URL(request.url, 'http://x');
+    const ms = Number(searchParams.get('ms'));
+    const said = 'pid ' + process.pid;
+    switch (pathname) {
+      case '/': return void response.end(said);
+      case '/slow': return void setTimeout(() => response.end(said), ms);
+      case '/stream': response.write('begun '); return void setTimeout(() => response.end(said), ms);
+      case '/block': console.log('blocking'); for (const end = Date.now() + ms; Date.now() < end; ); return void response.end(said);
+      case '/never': return void console.log('got a request that is never answered');
+      case '/body': request.resume().on('end', () => response.end(said)); return;
+      case '/much': {
+        console.log('much');
+        const chunk = Buffer.alloc(2 ** 16);
+        const more = () => { while (response.write(chunk)); };
+        more();
+        response.on('drain', more);
+      }
+    }
+  }`,
+);
