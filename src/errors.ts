@@ -262,6 +262,13 @@ export class DaemonError extends ProcessHandlerError {
   }
 }
 
+/** This process was told to replace a supervisor, and not by one. */
+export class UpgradeError extends ProcessHandlerError {
+  constructor(reason: string, cause?: unknown) {
+    super('PH_ERR_UPGRADE', reason, { cause, exitCode: ExitCode.usage });
+  }
+}
+
 /** A worker process cannot run as the `user` or `group` that its section names. */
 export class AccountError extends ProcessHandlerError {
   constructor(user: string | undefined, group: string | undefined, cause: unknown) {

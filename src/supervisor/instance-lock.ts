@@ -1,6 +1,7 @@
 /** A lock that the kernel holds for a living process: an abstract Unix socket, which no crash leaves behind (Linux). */
 
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { realpathSync, statSync } from 'node:fs';
 import net from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -12,46 +13,98 @@ const answerLimit = 2000;
 const retryDelay = 10;
 
 export type LockAttempt =
-  | { readonly acquired: true; readonly release: () => void }
+  | { readonly acquired: true; readonly lock: InstanceLock }
   /** `holder` is its pid; undefined where it does not answer. */
   | { readonly acquired: false; readonly holder: number | undefined };
 
-/** Tries to take the lock of a path whose directory exists. Of any number of tries at once, exactly one succeeds. */
-export async function tryLock(path: string): Promise<LockAttempt> {
-  const address = lockAddress(path);
+/** A lock that is held. In an upgrade two processes hold it together: it is free when both have given it up. */
+export class InstanceLock {
+  readonly name: string;
+  /** The pid that whoever finds the lock taken is told. */
+  holder: number;
+  readonly #server: net.Server;
+
+  private constructor(name: string, holder: number) {
+    this.name = name;
+    this.holder = holder;
+    this.#server = net.createServer(socket => socket.on('error', () => {}).end(`${this.holder}`));
+  }
+
+  /** Undefined where another process has it. */
+  static async take(name: string): Promise<InstanceLock | undefined> {
+    const lock = new InstanceLock(name, process.pid);
+    try {
+      await lock.#listen(addressOf(name));
+      return lock;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+      throw error;
+    }
+  }
+
+  /** Shares the lock of `holder`, from whom this process has inherited `fd`. */
+  static async share(name: string, fd: number, holder: number): Promise<InstanceLock> {
+    const lock = new InstanceLock(name, holder);
+    await lock.#listen({ fd });
+    return lock;
+  }
+
+  /** What a child process inherits to share the lock. */
+  get fd(): number {
+    // Node offers no other way to it.
+    return (this.#server as unknown as { _handle: { fd: number } })._handle.fd;
+  }
+
+  release(): void {
+    this.#server.close();
+  }
+
+  async #listen(where: string | { readonly fd: number }): Promise<void> {
+    this.#server.listen(where);
+    await once(this.#server, 'listening');
+    this.#server.unref();
+  }
+}
+
+/** Locks that were handed to this process, fd by name, and the process that holds them with it. */
+export interface SharedLocks {
+  readonly pid: number;
+  readonly locks: Readonly<Record<string, number>>;
+}
+
+/**
+ * Tries to take the lock of a path whose directory exists, or shares it where it was handed over. Of any number of
+ * tries at once, exactly one succeeds.
+ */
+export async function tryLock(path: string, shared?: SharedLocks): Promise<LockAttempt> {
+  const name = lockName(path);
+  const fd = shared?.locks[name];
+  if (shared && fd !== undefined)
+    return { acquired: true, lock: await InstanceLock.share(name, fd, shared.pid) };
   for (const deadline = performance.now() + answerLimit; ; ) {
-    const server = await bind(address);
-    if (server) return { acquired: true, release: () => server.close() };
-    const answer = await askHolder(address);
+    const lock = await InstanceLock.take(name);
+    if (lock) return { acquired: true, lock };
+    const answer = await askHolder(addressOf(name));
     if (answer !== 'refused') return { acquired: false, holder: answer };
     if (performance.now() > deadline) return { acquired: false, holder: undefined };
     await delay(retryDelay);
   }
 }
 
-/** Undefined where another process has the address. */
-function bind(address: string): Promise<net.Server | undefined> {
-  const server = net.createServer(socket => socket.on('error', () => {}).end(`${process.pid}`));
-  return new Promise((resolve, reject) => {
-    server.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined);
-      else reject(error);
-    });
-    server.listen(address, () => resolve(server.unref()));
-  });
-}
-
 /**
  * By the real path, so that every spelling and every symbolic link means the same lock, also when the directory is made
  * anew; and by the file system, so that containers on one network do not mean each other.
  */
-function lockAddress(path: string): string {
+function lockName(path: string): string {
   const directory = realpathSync(dirname(path));
   const { dev } = statSync(directory);
-  const identity = createHash('sha256')
+  return createHash('sha256')
     .update(`${dev}:${join(directory, basename(path))}`)
     .digest('hex');
-  return `\0processhandler-${identity}`;
+}
+
+function addressOf(name: string): string {
+  return `\0processhandler-${name}`;
 }
 
 /** The holder's pid; undefined where it does not say it. */

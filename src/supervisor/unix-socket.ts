@@ -63,7 +63,7 @@ export async function bindUnixSocket(path: string, config: SectionConfig): Promi
 async function lock(path: string): Promise<() => void> {
   for (const deadline = performance.now() + lockLimit; ; ) {
     const attempt = await tryLock(path);
-    if (attempt.acquired) return attempt.release;
+    if (attempt.acquired) return () => attempt.lock.release();
     if (performance.now() > deadline) throw new Error(`pid ${attempt.holder} is about to bind it`);
     await delay(retryDelay);
   }

@@ -14,10 +14,10 @@ test('a lock is held by one, who says its pid, until it is released', async t =>
   assert.ok(first.acquired);
   assert.deepEqual(await tryLock(path), { acquired: false, holder: process.pid });
 
-  first.release();
+  first.lock.release();
   const second = await tryLock(path);
   assert.ok(second.acquired);
-  second.release();
+  second.lock.release();
 });
 
 test('locks of different names, and of the same name in different directories, are different', async t => {
@@ -25,7 +25,7 @@ test('locks of different names, and of the same name in different directories, a
   for (const name of ['a/one.pid', 'a/two.pid', 'b/one.pid']) {
     const lock = await tryLock(project.path(name));
     assert.ok(lock.acquired, name);
-    cleanUp(t, lock.release);
+    cleanUp(t, () => lock.lock.release());
   }
 });
 
@@ -37,7 +37,7 @@ test('a lock keeps no process alive, and is gone with it after kill -9', async t
   await holder.kill();
   const lock = await tryLock(path);
   assert.ok(lock.acquired);
-  lock.release();
+  lock.lock.release();
 });
 
 test('of many tries at once in one process exactly one succeeds', async t => {
@@ -47,7 +47,7 @@ test('of many tries at once in one process exactly one succeeds', async t => {
   assert.ok(winner?.acquired);
   assert.equal(others.length, 0);
   for (const lock of locks) if (!lock.acquired) assert.equal(lock.holder, process.pid);
-  winner.release();
+  winner.lock.release();
 });
 
 test('S53 twenty processes that wait for the same moment: one wins, the others name it', async t => {
@@ -99,5 +99,5 @@ test('a lock outlives its directory: one made anew at the same place does not me
   mkdirSync(home);
   const second = await tryLock(join(home, 'ph.pid'));
   assert.deepEqual([first.acquired, second.acquired], [true, false]);
-  if (first.acquired) first.release();
+  if (first.acquired) first.lock.release();
 });
