@@ -40,6 +40,11 @@ export interface GroupOptions {
   readonly threadOptions?: ThreadOptions | undefined;
   /** Whether the end of that worker is no sign of a crash loop, however short it served. Default: of none. */
   readonly hasProven?: (worker: WorkerProcess) => boolean;
+  /**
+   * The first workers boot one after another, and the first that cannot ends the start: others serve meanwhile, who
+   * need the cores and go on in any case. Default: all at once.
+   */
+  readonly startsGently?: boolean;
 }
 
 export class Group extends EventEmitter<GroupEvents> {
@@ -293,7 +298,8 @@ export class Group extends EventEmitter<GroupEvents> {
     for (const slot of this.#slots) {
       if (slot.worker || slot.finished || slot.notBefore > this.#now()) continue;
       // A failed group is tried with one worker: N that fail tell no more than one.
-      if (this.#policy.failed && this.#slots.some(other => other.worker?.state === 'starting')) return;
+      const oneByOne = this.#policy.failed || (this.#options.startsGently && !this.#isStarted);
+      if (oneByOne && this.#slots.some(other => other.worker?.state === 'starting')) return;
       slot.worker = this.#spawn(slot.index, this.#generation);
     }
   }
@@ -348,10 +354,11 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #checkStarted(): void {
     if (this.#isStarted || this.#isEnding) return;
-    if (this.#slots.size < this.#desired || !this.#slots.every(({ index }) => this.#firstBoots.has(index)))
-      return;
-    this.#isStarted = true;
     const failure = [...this.#firstBoots.values()].find(outcome => outcome !== 'ready');
+    const isKnown = (slot: Slot) => this.#firstBoots.has(slot.index);
+    const areAllKnown = this.#slots.size >= this.#desired && this.#slots.every(isKnown);
+    if (!areAllKnown && !(failure && this.#options.startsGently)) return;
+    this.#isStarted = true;
     this.emit('started', failure);
   }
 

@@ -15,7 +15,7 @@ export function prettyFormat(colors: boolean): Format {
     translateTime: 'SYS:HH:MM:ss.l',
     // What the prefix or the message says already.
     ignore:
-      'pid,hostname,section,index,name,stream,workerPid,generation,workers,exit,repeats,instance,directory,file,node,details',
+      'pid,hostname,section,index,name,stream,workerPid,generation,workers,exit,repeats,instance,directory,file,node,details,address,successor',
     messageFormat: (record, key) => [origin(record), record[key]].filter(isShown).join(' '),
   });
   return record => {

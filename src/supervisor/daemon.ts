@@ -3,8 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { DaemonError, type ExitCode, LogFileError } from '../errors.ts';
+import { DaemonError, LogFileError } from '../errors.ts';
 import { reasonOf } from '../log/target.ts';
+import type { StartOutcome } from './parent.ts';
 
 /** Set in the background process, and nowhere else. */
 const daemonVariable = 'PH_DAEMON';
@@ -12,12 +13,7 @@ const daemonVariable = 'PH_DAEMON';
 // A FIFO without a reader must not keep the caller waiting.
 const append = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
-/** What the background process tells the caller's, once. */
-export type DaemonReport =
-  | { readonly type: 'ready'; readonly warnings: readonly string[] }
-  | { readonly type: 'failed'; readonly message: string; readonly exitCode: ExitCode };
-
-export type DaemonOutcome = DaemonReport & { readonly pid: number };
+export type DaemonOutcome = StartOutcome & { readonly pid: number };
 
 /** True in the background process. The mark is taken off, so that workers do not inherit it. */
 export function takeDaemonMark(): boolean {
@@ -46,7 +42,7 @@ export async function startDaemon(logFile: string, fds: readonly number[]): Prom
         `the daemon ended before it was ready (${signal ?? `exit code ${code}`}); see ${logFile}`,
       );
     }),
-  ])) as [DaemonReport];
+  ])) as [StartOutcome];
   if (report.type === 'failed') await once(child, 'exit');
   else child.disconnect();
   child.unref();
@@ -67,25 +63,11 @@ function isOpen(fd: number): boolean {
   }
 }
 
-function openLog(path: string): number {
+/** For what a process prints by itself. Throws a `LogFileError`. */
+export function openLog(path: string): number {
   try {
     return openSync(path, append);
   } catch (error) {
     throw new LogFileError(path, reasonOf(error), { cause: error });
   }
-}
-
-/** Tells the caller, who then goes away. */
-export function reportToCaller(report: DaemonReport): Promise<void> {
-  return new Promise(resolve => {
-    if (!process.connected) return resolve();
-    process.send?.(report, undefined, undefined, () => resolve());
-  });
-}
-
-/** Calls back if the caller goes away before it was told anything: nobody would learn of a start that goes on. */
-export function onCallerGone(callback: () => void): () => void {
-  if (process.connected) process.once('disconnect', callback);
-  else callback();
-  return () => process.removeListener('disconnect', callback);
 }

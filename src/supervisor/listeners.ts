@@ -30,9 +30,12 @@ export class Listeners {
   readonly #inherited = new Map<string, HeldSocket>();
   readonly #activated = new Set<HeldSocket>();
   #startedWith: Required<ListenersOptions>;
+  /** False as long as the supervisor goes on that the inherited ones come from. */
+  #isInCharge: boolean;
 
   constructor({ inherited = new Map(), foreign = new Set(), activated = [] }: ListenersOptions = {}) {
     this.#startedWith = { inherited, foreign, activated };
+    this.#isInCharge = inherited.size === 0;
   }
 
   /** What the next supervisor can take over: key → fd. */
@@ -83,9 +86,15 @@ export class Listeners {
     return unclaimed.map(({ address }) => address);
   }
 
-  /** From now on they are another supervisor's as well: closing them ends nothing. */
-  handOver(): void {
-    for (const socket of this.#current.values()) socket.handOver();
+  /** From now on these, by default all, are another supervisor's: closing them ends nothing. */
+  handOver(keys: ReadonlySet<string> = new Set(this.#current.keys())): void {
+    for (const [key, socket] of this.#current) if (keys.has(key)) socket.share();
+  }
+
+  /** The supervisor that the inherited ones come from does not go on with them. */
+  takeCharge(): void {
+    this.#isInCharge = true;
+    for (const socket of [...this.#current.values(), ...this.#inherited.values()]) socket.own();
   }
 
   /** Workers go on accepting from those that they have. */
@@ -98,7 +107,11 @@ export class Listeners {
   #takeOver(): void {
     const { inherited, foreign, activated } = this.#startedWith;
     this.#startedWith = { inherited: new Map(), foreign, activated: [] };
-    for (const [key, fd] of inherited) this.#inherited.set(key, take(fd, foreign.has(key) ? 'others' : 'ph'));
+    for (const [key, fd] of inherited) {
+      const socket = take(fd, foreign.has(key) ? 'others' : 'ph');
+      if (!this.#isInCharge) socket.share();
+      this.#inherited.set(key, socket);
+    }
     for (const fd of activated) this.#activated.add(take(fd, 'others'));
   }
 

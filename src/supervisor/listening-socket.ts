@@ -18,7 +18,8 @@ export class HeldSocket implements ListeningSocket {
   readonly maker: SocketMaker;
   readonly #socket: BoundSocket;
   readonly #file: SocketFile | undefined;
-  #isHandedOver = false;
+  /** Another supervisor holds it as well, and goes on with it. */
+  #isShared = false;
 
   constructor(socket: BoundSocket, maker: SocketMaker, path = unixPath(socket)) {
     this.fd = socket.fd;
@@ -29,7 +30,7 @@ export class HeldSocket implements ListeningSocket {
   }
 
   get end(): ListeningSocket['end'] {
-    if (this.#isHandedOver) return 'handed-over';
+    if (this.#isShared) return 'handed-over';
     return this.maker === 'ph' ? 'sealed' : 'left';
   }
 
@@ -43,14 +44,19 @@ export class HeldSocket implements ListeningSocket {
   }
 
   /** Another supervisor goes on with it. */
-  handOver(): void {
-    this.#isHandedOver = true;
+  share(): void {
+    this.#isShared = true;
+  }
+
+  /** No other one does any more. */
+  own(): void {
+    this.#isShared = false;
   }
 
   /** No one can connect to it any more; workers that have it can still accept who waits. */
   close(): void {
     // First, so that no connection comes in for the last worker that closes it.
-    if (!this.#isHandedOver) this.#file?.remove();
+    if (!this.#isShared) this.#file?.remove();
     this.#socket.close();
   }
 }

@@ -39,6 +39,7 @@ export class Reload {
     return this.#joining;
   }
 
+  /** Whether it is open if a new configuration takes effect. */
   get isUnderWay(): boolean {
     return this.#underWay;
   }

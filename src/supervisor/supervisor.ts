@@ -12,10 +12,14 @@ import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
 import { type Claim, claim } from './claim.ts';
 import { FileKeeper } from './file-keeper.ts';
+import type { Handover } from './handover.ts';
 import { Instance } from './instance.ts';
 import { Listeners, type PreparedListeners } from './listeners.ts';
+import type { Origin } from './origin.ts';
 import { Reload } from './reload.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
+import { announceMainProcess } from './systemd.ts';
+import { Upgrade } from './upgrade.ts';
 
 export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
 
@@ -26,9 +30,14 @@ export interface SupervisorOptions {
   readonly isDaemon: boolean;
   /** With what this process was started with. Default: nothing. */
   readonly listeners?: Listeners;
+  readonly origin: Origin;
+  /** From the supervisor that this one is to replace once it is ready. */
+  readonly handover: Handover | undefined;
 }
 
 interface SupervisorEvents {
+  /** A worker boots, before it is known of all whether they can. */
+  booting: [];
   /** Every section has its workers, but for those named, where some or all could not boot at the first try. */
   ready: [failures: ReadonlyMap<string, ErrorReport>];
   /** A reload has been carried out. */
@@ -56,6 +65,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #configuration: Configuration | undefined;
   #instance: Instance | undefined;
   #reload: Reload | undefined;
+  #upgrade: Upgrade | undefined;
+  /** The pidfiles name it. False of one that is to replace another, until it is ready. */
+  #isInCharge: boolean;
   #interrupted = false;
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
@@ -65,8 +77,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     SIGTTIN: () => this.#scale(1),
     SIGTTOU: () => this.#scale(-1),
     SIGUSR1: () => this.#reopenLogs(),
-    // Unhandled it would end the process; upgrading in place is not what this version does.
-    SIGUSR2: () => this.#logger.warn('SIGUSR2 has no effect in this version'),
+    SIGUSR2: () => this.#upgrade?.request(),
     SIGWINCH: () => this.#idle(),
   };
   #failure: Error | undefined;
@@ -76,6 +87,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     super();
     this.#options = options;
     this.#listeners = options.listeners ?? new Listeners();
+    this.#isInCharge = options.handover === undefined;
     this.#logger = this.#logs.logger();
   }
 
@@ -97,7 +109,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const flush = () => this.#logs.flushSync();
     process.once('exit', flush);
     try {
-      this.#instance = await Instance.claim(pidfiles, singleInstance);
+      const { handover } = this.#options;
+      this.#instance = handover
+        ? await Instance.succeed(handover, pidfiles)
+        : await Instance.claim(pidfiles, singleInstance);
+      if (handover && this.#isInCharge) this.#instance.takeCharge();
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
       const sockets = await this.#listeners.prepare(configuration);
       sockets.commit();
@@ -112,12 +128,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.#exitCode;
   }
 
+  /** Names of the listening sockets that it holds. */
+  get sockets(): readonly string[] {
+    return [...this.#listeners.held.keys()];
+  }
+
   /** Lets all workers finish what they have, for their `graceful_timeout` at most. */
   stop(reason: string): void {
     if (this.#state === 'stopping' || this.#state === 'stopped') return;
     this.#setState('stopping');
     this.#logger.info(`stopping: ${reason}`);
     this.#reload?.cancel();
+    this.#upgrade?.stop();
     // Only workers hold the sockets then, and the last one that has nobody left to accept ends them.
     this.#listeners.close();
     for (const group of this.#allGroups()) group.stop();
@@ -128,13 +150,27 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   quit(reason: string): void {
     if (this.#state === 'stopped') return;
     this.stop(reason);
+    this.#upgrade?.quit();
     for (const group of this.#allGroups()) group.quit();
   }
 
   /** Reads the configuration anew and replaces the workers; where it does not load, nothing changes. */
   reload(): void {
     if (this.#state !== 'running' && this.#state !== 'starting') return;
-    this.#reload?.request();
+    if (!this.#upgrade?.takesReload()) this.#reload?.request();
+  }
+
+  /** The supervisor that this one was to replace is gone: the pidfiles name this one from now on. */
+  takeCharge(): void {
+    if (this.#isInCharge) return;
+    this.#isInCharge = true;
+    this.#logger.warn('the supervisor that was to be replaced is gone; this one takes its place');
+    this.#listeners.takeCharge();
+    try {
+      this.#instance?.takeCharge();
+    } catch (error) {
+      this.#logger.error((error as Error).message);
+    }
   }
 
   async #supervise(configuration: Configuration, sockets: PreparedListeners): Promise<void> {
@@ -160,10 +196,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       lost: () => this.#listeners.lost,
       bindAgain: () => this.#bindAgain(),
     });
+    this.#upgrade = this.#createUpgrade();
     let ticks = 0;
     const timer = setInterval(() => {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
+      this.#upgrade?.check();
       if (++ticks % fileTicks === 0) files.look();
     }, tickInterval);
     try {
@@ -182,6 +220,25 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#logger.info('stopped');
   }
 
+  #createUpgrade(): Upgrade {
+    const { origin, isDaemon } = this.#options;
+    return new Upgrade({
+      logger: this.#logger,
+      origin,
+      isDaemon,
+      instance: this.#instance as Instance,
+      sections: () => [...(this.#configuration as Configuration).sections.values()],
+      listeners: this.#listeners,
+      now: () => this.#clock.now(),
+      obstacle: () => this.#obstacleToUpgrade(),
+      onSuccess: pid => this.stop(`pid ${pid} is in charge`),
+      onFailure: missed => {
+        if (missed.reload) this.reload();
+        this.#checkStopped();
+      },
+    });
+  }
+
   #createGroup(config: SectionConfig, sockets: readonly ListeningSocket[]): Group {
     const group = new Group({
       config,
@@ -190,6 +247,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       logger: this.#logs.logger(config.name),
       now: () => this.#clock.now(),
       attach: worker => this.#attach(config.name, worker),
+      startsGently: !this.#isInCharge,
     });
     group.on('stopped', () => this.#onGroupStopped(group));
     return group;
@@ -204,25 +262,50 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #attach(section: string, { pid, index, stdout, stderr }: WorkerProcess): { readonly paused: boolean } {
+    if (this.#state === 'starting') this.emit('booting');
     if (pid === undefined || !stdout || !stderr) return { paused: false };
     return this.#logs.collect({ section, pid, index, stdout, stderr });
   }
 
   #checkStarted(): void {
-    const groups = [...this.#groups.values()];
-    if (this.#state !== 'starting' || !groups.every(({ isStarted }) => isStarted)) return;
-    if (!groups.some(({ hasServed }) => hasServed)) {
-      this.#failure = new BootError(this.#bootFailures);
-      this.quit('no worker could boot');
+    if (this.#state !== 'starting') return;
+    const failed = [...this.#bootFailures.keys()].join(', ');
+    if (failed && !this.#isInCharge) {
+      this.#cannotStart(new BootError(this.#bootFailures, 'serve'));
       return;
     }
+    const groups = [...this.#groups.values()];
+    if (!groups.every(({ isStarted }) => isStarted)) return;
+    if (!groups.some(({ hasServed }) => hasServed)) {
+      this.#cannotStart(new BootError(this.#bootFailures));
+      return;
+    }
+    try {
+      if (!this.#isInCharge) this.#instance?.takeCharge();
+    } catch (error) {
+      this.#cannotStart(error as Error);
+      return;
+    }
+    this.#isInCharge = true;
+    this.#listeners.takeCharge();
     this.#setState('running');
     const unclaimed = this.#listeners.closeUnclaimed();
     if (unclaimed.length > 0) this.#logger.warn(`no section has asked for ${unclaimed.join(', ')}: closed`);
-    const failed = [...this.#bootFailures.keys()].join(', ');
     if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
     else this.#logger.info('all workers ready');
+    void this.#announce();
+  }
+
+  async #announce(): Promise<void> {
+    await announceMainProcess().catch((error: Error) => this.#logger.warn(error.message));
     this.emit('ready', this.#bootFailures);
+  }
+
+  /** Not at once where another supervisor goes on: workers may have taken connections from its sockets. */
+  #cannotStart(error: Error): void {
+    this.#failure = error;
+    if (this.#isInCharge) this.quit(error.message);
+    else this.stop(error.message);
   }
 
   #onGroupStopped(group: Group): void {
@@ -231,7 +314,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #checkStopped(): void {
-    if (this.#state === 'stopped' || this.#allGroups().some(({ state }) => state !== 'stopped')) return;
+    if (this.#state === 'stopped' || this.#upgrade?.isPending) return;
+    if (this.#allGroups().some(({ state }) => state !== 'stopped')) return;
     // Nobody had asked: that its workers are not restarted does not make their failure a success.
     if (this.#state !== 'stopping' && this.#allGroups().some(group => group.hasGivenUp)) {
       this.#exitCode = ExitCode.failed;
@@ -258,7 +342,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #reopenLogs(): void {
     this.#logs.reopen();
+    this.#upgrade?.reopenLogs();
     this.#logger.info('log files reopened');
+  }
+
+  #obstacleToUpgrade(): string | undefined {
+    if (this.#state === 'starting') return 'not all workers have started yet';
+    if (this.#state !== 'running') return 'this supervisor is stopping';
+    if (this.#reload?.isUnderWay) return 'a reload is under way';
+    // The kernel ends a container with it.
+    if (process.pid === 1) return 'this supervisor is process 1, and everything ends with it';
+    return undefined;
   }
 
   #scale(step: number): void {
@@ -307,7 +401,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #bindAgain(): boolean {
-    if (this.#state !== 'running' || this.#reload?.isUnderWay) return false;
+    if (this.#state !== 'running' || this.#reload?.isUnderWay || this.#upgrade?.isPending) return false;
     this.#reload?.request(() => this.#configuration as Configuration);
     return true;
   }

@@ -68,11 +68,17 @@ export function runPh(t: TestContext, args: readonly string[], options: PhOption
 
 export class Ph {
   readonly records: LogRecord[] = [];
+  /** Its exit and the end of its output, which those who have taken over from it go on writing. */
   readonly exit: Promise<Exit>;
+  /** Its exit alone. */
+  readonly ended: Promise<Pick<Exit, 'code' | 'signal'>>;
   readonly #child: ChildProcess;
   /** Every worker that was ever ready. */
   readonly #workers = new Set<number>();
+  /** Supervisors that an upgrade has started. */
+  readonly #successors = new Set<number>();
   readonly #waiting = new Set<() => void>();
+  #isClosed = false;
   #stdout = '';
   #stderr = '';
 
@@ -84,7 +90,9 @@ export class Ph {
     createInterface({ input: child.stderr as NonNullable<typeof child.stderr> }).on('line', line =>
       this.#onLine(line),
     );
+    this.ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
     this.exit = once(child, 'close').then(([code, signal]) => {
+      this.#isClosed = true;
       for (const check of [...this.#waiting]) check();
       return { code, signal, stdout: this.#stdout, stderr: this.#stderr };
     });
@@ -133,7 +141,7 @@ export class Ph {
       const check = () => {
         const found = this.records.slice(from).filter(matches);
         if (found.length >= count) settle(() => resolve(found.slice(0, count)));
-        else if (this.hasExited) fail('ph exited');
+        else if (this.#isClosed) fail('ph exited');
       };
       const timer = setTimeout(() => fail(`${patience} ms passed`), patience);
       this.#waiting.add(check);
@@ -163,10 +171,11 @@ export class Ph {
 
   /** Ends `ph` and every worker it had; resolves when all are gone. */
   async destroy(): Promise<void> {
-    const pids = new Set([...this.#workers, ...(this.hasExited ? [] : this.workers)]);
+    const supervisors = [this.pid, ...this.#successors].filter(isAlive);
+    const pids = new Set([...this.#workers, ...supervisors.flatMap(childrenOf), ...this.#successors]);
     if (!this.hasExited) this.#child.kill('SIGKILL');
-    await this.exit;
     for (const pid of pids) kill(pid);
+    await this.exit;
     await until('all processes of the test are gone', () => [...pids].every(pid => !isAlive(pid)));
   }
 
@@ -176,6 +185,7 @@ export class Ph {
     if (record) {
       this.records.push(record);
       if (isReadyLine(record)) this.#workers.add(record.workerPid as number);
+      if (record.successor !== undefined) this.#successors.add(record.successor as number);
     }
     for (const check of [...this.#waiting]) check();
   }

@@ -134,6 +134,12 @@ test('another supervisor goes on with what is held, and who has handed it over r
     before.map(({ end }) => end),
     ['handed-over', 'handed-over'],
   );
+  assert.deepEqual(
+    after.of('s0').map(({ end }) => end),
+    ['handed-over', 'handed-over'],
+    'as long as it may yet fail',
+  );
+  next.takeCharge();
   assert.ok(existsSync(project.path('a.sock')));
   next.close();
   assert.ok(!existsSync(project.path('a.sock')), 'it is the next one that removes it');
@@ -211,5 +217,15 @@ test("S23 a file that somebody has put in the socket's place stays", async t => 
   assert.equal(second.of('s0')[0], first.of('s0')[0]);
   second.commit();
   own.close();
+  assert.ok(existsSync(project.path('a.sock')));
+});
+
+test('a new supervisor that does not take charge leaves what it has inherited as it was', async t => {
+  const { configure, listeners, project } = setUp(t);
+  const configuration = configure('unix:a.sock');
+  const { listeners: old } = await bindForOthers(configuration);
+  const next = listeners({ inherited: old.held });
+  (await next.prepare(configuration)).commit();
+  next.close();
   assert.ok(existsSync(project.path('a.sock')));
 });

@@ -4,8 +4,12 @@ import { loadConfiguration } from '../../config/load.ts';
 import type { Configuration } from '../../config/types.ts';
 import { ExitCode } from '../../errors.ts';
 import { activatedFds, takeActivated } from '../../supervisor/activation.ts';
-import { onCallerGone, reportToCaller, startDaemon, takeDaemonMark } from '../../supervisor/daemon.ts';
-import { Listeners } from '../../supervisor/listeners.ts';
+import { startDaemon, takeDaemonMark } from '../../supervisor/daemon.ts';
+import { type Handover, takeHandover } from '../../supervisor/handover.ts';
+import { removeTraces } from '../../supervisor/instance.ts';
+import { Listeners, type ListenersOptions } from '../../supervisor/listeners.ts';
+import { originOf } from '../../supervisor/origin.ts';
+import { onParentGone, reportToParent } from '../../supervisor/parent.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
 import { type ConfigurationOptions, loadOptions } from '../configuration.ts';
 import { explanation } from '../explain.ts';
@@ -14,18 +18,51 @@ export interface RunFlags extends ConfigurationOptions {
   readonly watch?: boolean;
 }
 
+/** For whom this process was started. */
+interface Start {
+  /** `ph run -d` waits until this process, which is its background, is ready. */
+  readonly hasCaller: boolean;
+  /** From the supervisor that this one is to replace. */
+  readonly handover: Handover | undefined;
+  /** One of the two waits to be told how it goes. */
+  isAwaited: boolean;
+}
+
 export async function run(file: string | undefined, flags: RunFlags): Promise<ExitCode> {
-  const isDaemon = takeDaemonMark();
+  const hasCaller = takeDaemonMark();
+  const handover = takeHandover();
+  const start: Start = { hasCaller, handover, isAwaited: hasCaller || handover !== undefined };
+  try {
+    return await supervise(file, flags, start);
+  } catch (error) {
+    if (!start.isAwaited) throw error;
+    const { reason, exitCode } = explanation(error);
+    const isTold = await reportToParent({ type: 'failed', reason, exitCode });
+    // The supervisor that goes on logs it.
+    if (isTold && handover) return exitCode;
+    throw error;
+  }
+}
+
+async function supervise(file: string | undefined, flags: RunFlags, start: Start): Promise<ExitCode> {
+  const { hasCaller, handover } = start;
   const options = loadOptions(file, flags);
   const load = () => loadConfiguration(options);
   const configuration = load();
-  if (configuration.supervisor.daemonize && !isDaemon) return goToBackground(configuration);
+  if (configuration.supervisor.daemonize && !start.isAwaited) return goToBackground(configuration);
 
-  const listeners = new Listeners({ activated: takeActivated(process.env, isDaemon) });
-  const supervisor = new Supervisor({ load, isDaemon, listeners });
+  const activated = takeActivated(process.env, hasCaller);
+  const supervisor = new Supervisor({
+    load,
+    origin: originOf(process),
+    handover,
+    isDaemon: handover?.isDaemon ?? hasCaller,
+    listeners: new Listeners(handover ? inheritedSockets(handover) : { activated }),
+  });
   const watcher = flags.watch ? await reloadOnChange(supervisor, configuration) : undefined;
+  if (start.isAwaited) attend(supervisor, start, configuration);
   try {
-    return await (isDaemon ? serveForCaller(supervisor) : supervisor.run());
+    return await supervisor.run();
   } finally {
     await watcher?.close();
   }
@@ -41,7 +78,7 @@ async function goToBackground({ sections }: Configuration): Promise<ExitCode> {
     ...activatedFds(process.env, process.pid),
   ]);
   if (outcome.type === 'failed') {
-    process.stderr.write(`${outcome.message}\n`);
+    process.stderr.write(`ph: ${outcome.reason}\n`);
     return outcome.exitCode;
   }
   for (const warning of outcome.warnings) process.stderr.write(`ph: ${warning}\n`);
@@ -49,21 +86,33 @@ async function goToBackground({ sections }: Configuration): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-/** Runs in the background process: the caller waits for a word, and prints it. */
-async function serveForCaller(supervisor: Supervisor): Promise<ExitCode> {
-  const forgetCaller = onCallerGone(() => supervisor.quit('its caller is gone'));
-  supervisor.once('ready', failures => {
-    forgetCaller();
-    const warnings = [...failures].map(([section, { message }]) => `[${section}] could not boot: ${message}`);
-    void reportToCaller({ type: 'ready', warnings });
+/** Tells whoever waits that it is ready, and knows what to do where nobody waits any more. */
+function attend(supervisor: Supervisor, start: Start, configuration: Configuration): void {
+  const { handover } = start;
+  const forgetParent = onParentGone(() => {
+    start.isAwaited = false;
+    if (!handover) return supervisor.quit('its caller is gone');
+    supervisor.takeCharge();
+    removeTraces(handover);
   });
-  try {
-    return await supervisor.run();
-  } catch (error) {
-    const { text, exitCode } = explanation(error);
-    await reportToCaller({ type: 'failed', message: text, exitCode });
-    throw error;
-  }
+  const limit = longestBoot(configuration);
+  if (handover) supervisor.on('booting', () => void reportToParent({ type: 'booting', limit }));
+  supervisor.once('ready', failures => {
+    start.isAwaited = false;
+    // The supervisor that was replaced may yet be killed while it drains.
+    if (!handover) forgetParent();
+    const warnings = [...failures].map(([section, { message }]) => `[${section}] could not boot: ${message}`);
+    void reportToParent({ type: 'ready', warnings, sockets: supervisor.sockets });
+  });
+}
+
+function inheritedSockets({ sockets, foreign }: Handover): ListenersOptions {
+  return { inherited: new Map(Object.entries(sockets)), foreign: new Set(foreign) };
+}
+
+/** By then it is known whether a worker can boot; ms. */
+function longestBoot({ sections }: Configuration): number {
+  return Math.max(...[...sections.values()].map(({ bootTimeout }) => bootTimeout));
 }
 
 /** Replaces the workers when their code changes; what they import may have changed with it. */
