@@ -397,7 +397,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #logListening(section: string, sockets: readonly ListeningSocket[]): void {
     const logger = this.#logs.logger(section);
-    for (const { address } of sockets) logger.info({ address }, `listening on ${address}`);
+    for (const { address } of sockets) logger.info(`listening on ${address}`);
   }
 
   #bindAgain(): boolean {

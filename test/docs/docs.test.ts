@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { generated, generatedParts } from '../../docs/generate.ts';
+import { addressesOf, fetchBody } from '../helpers/clients.ts';
 import { runPh, startPh } from '../helpers/ph.ts';
 import { createProject, packageRoot } from '../helpers/project.ts';
 
@@ -56,6 +57,21 @@ test('the ini of docs/configuration.md means what its text says', async t => {
   assert.equal(thumbnails.greeting, '  kept as it is  ');
   assert.equal(thumbnails.rate, '100%');
   assert.equal(thumbnails.home, '/home/of/%(x)s');
+});
+
+test('the Worker and the ini of docs/sockets.md serve as its text says', async t => {
+  const block = (language: string) =>
+    new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(read('docs/sockets.md'))?.[1] ?? '';
+  const ini = block('ini').replace(':8080', ':0');
+  const project = createProject(t, { 'tasks/web.ts': block('ts'), 'ph.ini': ini });
+  const ph = startPh(t, ['run'], { cwd: project.directory });
+  await ph.ready();
+  const addresses = await addressesOf(ph, 2);
+  assert.equal(addresses[1], `unix:${project.path('web.sock')}`);
+  for (const address of addresses) {
+    const body = await fetchBody(address);
+    assert.match(body.replace(address, 'ADDRESS'), /^ADDRESS, worker [12]\n$/);
+  }
 });
 
 test('the example of docs/pool.md prints what its text says', t => {

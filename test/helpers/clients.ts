@@ -15,7 +15,7 @@ export function target(address: string): { path: string } | { host: string; port
 
 /** The addresses that a `ph` listens on, in the order in which it said so. */
 export async function addressesOf(ph: Ph, count = 1, from = 0): Promise<string[]> {
-  return (await ph.logs(/^listening on /, count, from)).map(({ address }) => address as string);
+  return (await ph.logs(/^listening on /, count, from)).map(({ msg }) => msg.slice('listening on '.length));
 }
 
 /** One connection, and all that it has received. */
