@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { cleanUp } from '../helpers/cleanup.ts';
+import { addressesOf } from '../helpers/clients.ts';
 import { failuresOf, type Load, type LoadOptions, startLoad } from '../helpers/load.ts';
 import { isReadyLine, type LogRecord } from '../helpers/ph.ts';
 import { iniText } from '../helpers/project.ts';
@@ -37,7 +38,7 @@ const keys = {
 /** Two workers on a TCP and a Unix socket, and clients on both: with connections that are kept, and with one for each request. */
 async function startUnderLoad(t: TestContext) {
   const deployment = await deploy(t, keys, { 'app.mjs': service });
-  const { address } = await deployment.ph.log(/^listening on 127/);
+  const [address] = await addressesOf(deployment.ph);
   const tcp = { url: `http://${address}` };
   const unix = { url: 'http://localhost', socketPath: deployment.project.path('app.sock') };
   const clients: Record<string, LoadOptions> = {

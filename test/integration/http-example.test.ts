@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { addressesOf } from '../helpers/clients.ts';
 import { startPh } from '../helpers/ph.ts';
 import { createProject, packageRoot } from '../helpers/project.ts';
 
@@ -11,7 +12,7 @@ async function start(t: TestContext, ...args: string[]) {
   const bind = ['--set', 'bind=127.0.0.1:0'];
   const ph = startPh(t, ['run', join(packageRoot, 'tasks/http.ts'), ...bind, ...args], { cwd: directory });
   await ph.ready();
-  const { address } = await ph.log(/^listening on /);
+  const [address] = await addressesOf(ph);
   return { ph, url: `http://${address}` };
 }
 
