@@ -195,6 +195,54 @@ export class PoolFailedError extends ProcessHandlerError {
   }
 }
 
+/** What a JSON-RPC call was answered. A task or a hook that throws one chooses what its caller is answered. */
+export class RpcError extends ProcessHandlerError {
+  /** The code of the error object: those of `RpcCode`, or any other integer. */
+  readonly rpcCode: number;
+  readonly data: unknown;
+
+  constructor(rpcCode: number, message: string, data?: unknown) {
+    super('PH_ERR_RPC', message);
+    this.rpcCode = rpcCode;
+    this.data = data;
+  }
+}
+
+/** There is no connection to an RPC server, or it ended before the answer had come: whether the call has run is unknown. */
+export class RpcConnectionError extends ProcessHandlerError {
+  constructor(server: string, cause: Error) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reason =
+      code === 'ECONNRESET' ? 'the connection was closed before the answer had come' : cause.message || code;
+    super('PH_ERR_RPC_CONNECTION', `${server}: ${reason}`, { cause });
+  }
+}
+
+/** A call was not answered within its time. */
+export class RpcTimeoutError extends ProcessHandlerError {
+  constructor(method: string, limit: number) {
+    super('PH_ERR_RPC_TIMEOUT', `method ${method} was not answered within ${limit} ms`);
+  }
+}
+
+/** What came back is no answer to the call, as from a proxy. */
+export class RpcResponseError extends ProcessHandlerError {
+  /** Of HTTP. */
+  readonly status: number;
+
+  constructor(server: string, status: number, reason: string) {
+    super('PH_ERR_RPC_RESPONSE', `${server} answered with status ${status}: ${reason}`);
+    this.status = status;
+  }
+}
+
+/** The client is closed, and takes no call. */
+export class RpcClosedError extends ProcessHandlerError {
+  constructor() {
+    super('PH_ERR_RPC_CLOSED', 'this client is closed');
+  }
+}
+
 /** A log file cannot be opened; what was in force before stays in force. */
 export class LogFileError extends ProcessHandlerError {
   /** Absolute path of the log file. */
@@ -223,12 +271,14 @@ export class BootError extends ProcessHandlerError {
   readonly details: string;
 
   constructor(
-    failures: ReadonlyMap<string, { message: string; details: string }>,
+    failures: ReadonlyMap<string, { message: string; details: string; code?: string | undefined }>,
     others: 'serve' | 'none' = 'none',
   ) {
     const which = others === 'serve' ? 'some workers could not boot' : 'no worker could boot';
+    // Of some mistakes a worker is the first to know.
+    const isMisconfigured = [...failures.values()].every(({ code }) => code?.startsWith('PH_ERR_CONFIG'));
     super('PH_ERR_BOOT', `${which}: ${[...failures.keys()].join(', ')}`, {
-      exitCode: ExitCode.cannotBoot,
+      exitCode: isMisconfigured ? ExitCode.usage : ExitCode.cannotBoot,
     });
     this.details = [...failures].map(([section, error]) => `[${section}] ${error.details}`).join('\n\n');
   }

@@ -12,3 +12,9 @@ export function withResolvers<T>(): {
   });
   return { promise, resolve, reject };
 }
+
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}

@@ -63,6 +63,12 @@ export class ByteWriter {
     this.#buffer.set(bytes, at);
   }
 
+  /** A part of a buffer. */
+  copy(bytes: Buffer, start: number, end: number): void {
+    const at = this.reserve(end - start);
+    bytes.copy(this.#buffer, at, start, end);
+  }
+
   /** One byte per character where all fit into one; returns whether they did, and else writes nothing. */
   latin1(text: string): boolean {
     const start = this.reserve(text.length);
@@ -80,6 +86,13 @@ export class ByteWriter {
   utf16(text: string): void {
     const at = this.reserve(2 * text.length);
     this.#buffer.write(text, at, 'utf16le');
+  }
+
+  utf8(text: string): void {
+    // No character of a text takes more; long ones are measured, since that would be much.
+    const most = text.length < 1024 ? 3 * text.length : Buffer.byteLength(text);
+    const at = this.reserve(most);
+    this.truncate(at + this.#buffer.write(text, at, most, 'utf8'));
   }
 
   /** Overwrites four bytes at `at` that were reserved before. */

@@ -59,11 +59,7 @@ export function writeRecord(
   value: unknown,
   blobs?: Uint8Array[],
 ): void {
-  const start = writer.length;
-  writer.u32(0);
-  writer.u32(id);
-  writer.u8(status);
-  writer.f32(runTime);
+  const start = writeHead(writer, id, status, runTime);
   try {
     writeValue(writer, value, blobs);
   } catch (error) {
@@ -71,6 +67,28 @@ export function writeRecord(
     throw error;
   }
   writer.setU32(start, writer.length - start - 4);
+}
+
+/** The same for a text, in UTF-8. */
+export function writeTextRecord(
+  writer: ByteWriter,
+  id: number,
+  status: Status,
+  runTime: number,
+  text: string,
+): void {
+  const start = writeHead(writer, id, status, runTime);
+  writer.utf8(text);
+  writer.setU32(start, writer.length - start - 4);
+}
+
+function writeHead(writer: ByteWriter, id: number, status: Status, runTime: number): number {
+  const start = writer.length;
+  writer.u32(0);
+  writer.u32(id);
+  writer.u8(status);
+  writer.f32(runTime);
+  return start;
 }
 
 /** `blobs` is what the only one of them refers to. */

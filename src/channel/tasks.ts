@@ -7,8 +7,11 @@ import { readValue, writeValue } from './values.ts';
 /** What tasks of one kind have in common. */
 export interface TaskCall {
   readonly name: string;
-  /** `stream`: the items of a generator, one by one; `broadcast`: once on every thread. */
-  readonly kind: 'run' | 'stream' | 'broadcast';
+  /**
+   * `stream`: the items of a generator, one by one; `broadcast`: once on every thread; `rpc`: the payload is the text of
+   * a JSON-RPC call, and the result that of its response.
+   */
+  readonly kind: 'run' | 'stream' | 'broadcast' | 'rpc';
   /** Longest run, ms; 0: none. */
   readonly timeout: number;
   /** 1, and one more each time that what ran it was lost. */
@@ -86,7 +89,7 @@ export class TaskWriter {
     const { id, call, bytes, start, end, blobs } = task;
     const at = this.#begin(id, call, task);
     this.#writer.setU32(at - 4, end - start);
-    this.#writer.bytes(bytes.subarray(start, end));
+    this.#writer.copy(bytes, start, end);
     this.#end(blobs);
   }
 

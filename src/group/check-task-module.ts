@@ -8,6 +8,12 @@ import type { ExitReason } from './exit-reason.ts';
 import { prepareLaunch } from './launch.ts';
 import { WorkerProcess } from './worker-process.ts';
 
+/** What is wrong where it is not the task module. */
+const keys: ReadonlyMap<string, string> = new Map([
+  ['PH_ERR_ACCOUNT', 'user'],
+  ['PH_ERR_CONFIG_RPC_PUBLIC', 'bind'],
+]);
+
 /** The problem that its workers would have at boot; undefined where there is none. */
 export async function checkTaskModule(config: SectionConfig): Promise<Problem | undefined> {
   const launch = prepareLaunch(config, 1);
@@ -34,7 +40,7 @@ export async function checkTaskModule(config: SectionConfig): Promise<Problem | 
     file: config.task,
     ...(line !== undefined && { line }),
     section: config.name,
-    key: code === 'PH_ERR_ACCOUNT' ? 'user' : 'task',
+    key: keys.get(code) ?? 'task',
     code,
     message,
   };

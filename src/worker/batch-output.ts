@@ -5,7 +5,7 @@ import { memoryOf } from '../channel/blobs.ts';
 import { ByteWriter } from '../channel/bytes.ts';
 import { encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
-import { Status, writeRecord } from '../channel/records.ts';
+import { Status, writeRecord, writeTextRecord } from '../channel/records.ts';
 import type { EncodedTask } from '../channel/tasks.ts';
 import type { LaneMemory } from './lane-memory.ts';
 import type { ThreadMessage } from './thread-protocol.ts';
@@ -36,7 +36,8 @@ export class BatchOutput {
 
   /** What has become of a task. A result that cannot be cloned fails its own task. */
   add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): void {
-    const blobs = this.#encode(id, status, runTime, value);
+    const isText = call.kind === 'rpc' && status === Status.done;
+    const blobs = isText ? writeText(id, runTime, String(value)) : this.#encode(id, status, runTime, value);
     const bytes = scratch.written;
     this.#isTold = false;
     // The end of a stream takes the way of its items: it must not overtake them.
@@ -91,6 +92,12 @@ export class BatchOutput {
       ...memoryOf(blobs),
     ]);
   }
+}
+
+function writeText(id: number, runTime: number, text: string): readonly Uint8Array[] {
+  scratch.truncate(0);
+  writeTextRecord(scratch, id, Status.done, runTime, text);
+  return [];
 }
 
 function tell(message: ThreadMessage, transfer: ArrayBuffer[] = []): void {

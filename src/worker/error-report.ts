@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import type { ErrorReport } from '../channel/control.ts';
-import { ProcessHandlerError } from '../errors.ts';
+import { ConfigError, ProcessHandlerError } from '../errors.ts';
 
 const ourDirectory = fileURLToPath(new URL('..', import.meta.url));
 
@@ -12,6 +12,9 @@ export function reportError(error: unknown): ErrorReport {
     const text = inspect(error);
     return { message: `${text} was thrown`, details: `${text} was thrown: throw an Error to see where` };
   }
+  const [problem] = error instanceof ConfigError ? error.problems : [];
+  // Its place whoever reads the report knows.
+  if (problem) return { message: problem.message, details: problem.message, code: problem.code };
   const message = `${error.name}: ${error.message.split('\n', 1)[0]}`;
   // What we refuse the message explains; where in our code that happened helps nobody.
   if (error instanceof ProcessHandlerError) {

@@ -20,7 +20,7 @@ import { loadTaskModule, type TaskModule } from './task-module.ts';
 import { TaskServer } from './task-server.ts';
 import { Threads } from './threads.ts';
 import { startWatchdog } from './watchdog.ts';
-import { SyncWorker, Worker } from './worker.ts';
+import { SyncWorker, Worker, type WorkerClass } from './worker.ts';
 
 type HostState = 'starting' | 'ready' | 'draining' | 'exiting';
 
@@ -124,7 +124,7 @@ export class Host {
     threads.taskNames = [...module.tasks.keys()];
     await threads.loaded;
     const worker = this.#isCheck
-      ? new Worker(this.#context(threads))
+      ? await this.#checkWorker(module, threads)
       : await this.#startWorker(module, threads);
     await this.#tell({ type: 'ready' });
     if (this.#state === 'starting') this.#state = 'ready';
@@ -136,9 +136,9 @@ export class Host {
   }
 
   async #startWorker(module: TaskModule, threads: Threads): Promise<Worker> {
-    const WorkerClass = module.workerClass ?? Worker;
+    const WorkerClass = module.workerClass ?? (await this.#defaultClass());
     if (WorkerClass.loggerName) this.#logger = this.#createLogger(WorkerClass.loggerName);
-    const worker = new WorkerClass(this.#context(threads));
+    const worker = new WorkerClass(this.#context(module, threads));
     if (worker instanceof SyncWorker && typeof worker.handleRequest !== 'function') {
       throw new TaskModuleError(`class ${WorkerClass.name} extends SyncWorker and has no handleRequest()`);
     }
@@ -149,7 +149,21 @@ export class Host {
     return worker;
   }
 
-  #context(threads: Threads) {
+  /** Where there is an address to serve on, every task module is a service. */
+  async #defaultClass(): Promise<WorkerClass> {
+    return this.#config.bind ? (await import('../rpc/rpc-worker.ts')).RpcWorker : Worker;
+  }
+
+  /** Nothing of the user's is begun: only what the configuration says against it can be told. */
+  async #checkWorker(module: TaskModule, threads: Threads): Promise<Worker> {
+    const { isRpcWorkerClass } = await import('../rpc/rpc-worker.ts');
+    if (isRpcWorkerClass(module.workerClass ?? (await this.#defaultClass()))) {
+      (await import('../rpc/exposure.ts')).checkExposure(this.#config);
+    }
+    return new Worker(this.#context(module, threads));
+  }
+
+  #context({ tasks }: TaskModule, threads: Threads) {
     return {
       config: this.#config,
       logger: this.#logger,
@@ -159,6 +173,8 @@ export class Host {
       countRequest: () => this.#countRequests(1),
       listeners: this.#boot.listeners,
       serve: (server: Server, listener: Listener | undefined) => this.#servers.serve(server, listener),
+      tasks,
+      rpcThreads: threads,
     };
   }
 

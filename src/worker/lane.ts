@@ -8,17 +8,23 @@ import { clock, LaneMemory } from './lane-memory.ts';
 import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
 import {
-  type ChannelTask,
+  areRpc,
+  type BatchTask,
   isLocal,
   isLong,
+  isRpc,
   type LocalTask,
   mayJoin,
   type ThreadTask,
 } from './thread-task.ts';
 
 export interface LaneEvents {
-  /** Records of tasks of the channel, from the thread. */
-  readonly onRecords: (bytes: Uint8Array, blobs?: readonly Uint8Array[]) => void;
+  /** Records from the thread, of some of the tasks. */
+  readonly onRecords: (
+    bytes: Uint8Array,
+    tasks: readonly ThreadTask[],
+    blobs?: readonly Uint8Array[],
+  ) => void;
   /** These tasks are over, and their results are out. */
   readonly onEnded: (tasks: readonly ThreadTask[]) => void;
   /** The thread ended because of `error` while it ran the task. */
@@ -116,7 +122,7 @@ export class Lane {
     const [first] = tasks as [ThreadTask];
     try {
       if (isLocal(first)) await this.#runLocal(first);
-      else await this.#runBatch(tasks as readonly ChannelTask[]);
+      else await this.#runBatch(tasks as readonly BatchTask[]);
       this.#fetch();
     } catch (error) {
       await this.#recover(error);
@@ -129,7 +135,7 @@ export class Lane {
 
   /** Adds tasks to the batch that runs; returns false where they cannot join it. */
   join(tasks: readonly ThreadTask[]): boolean {
-    if (!this.#writer || !tasks.every(mayJoin)) return false;
+    if (!this.#writer || !tasks.every(mayJoin) || areRpc(tasks) !== areRpc(this.#tasks)) return false;
     const isJoined = this.#memory.join(this.#encode(this.#writer, tasks));
     if (!isJoined) this.#writer = undefined;
     else this.#add(tasks);
@@ -175,7 +181,7 @@ export class Lane {
 
   /** A message with records has come from the thread. */
   receive(bytes: Uint8Array, blobs: readonly Uint8Array[]): void {
-    this.#events.onRecords(bytes, blobs);
+    this.#events.onRecords(bytes, this.#tasks, blobs);
     this.#messages++;
     if (this.#messages === this.#awaited?.messages) this.#awaited.finish();
   }
@@ -198,7 +204,7 @@ export class Lane {
     }
   }
 
-  async #runBatch(tasks: readonly ChannelTask[]): Promise<void> {
+  async #runBatch(tasks: readonly BatchTask[]): Promise<void> {
     this.#writer = new TaskWriter(this.#bytes);
     const encoded = this.#encode(this.#writer, tasks);
     const blobs = tasks.flatMap(({ blobs }) => blobs);
@@ -222,7 +228,7 @@ export class Lane {
     return [{ lane, tasks, blobs }, { transferList: [memory, ...transferList] }];
   }
 
-  #add(tasks: readonly ChannelTask[]): void {
+  #add(tasks: readonly BatchTask[]): void {
     for (const task of tasks) {
       if (!task.isAhead) this.#lastShort = this.#tasks.length;
       if (task.isLong) this.#lastLong = this.#tasks.length;
@@ -231,7 +237,7 @@ export class Lane {
   }
 
   /** A view of memory that the next call may overwrite. */
-  #encode(writer: TaskWriter, tasks: readonly ChannelTask[]): Uint8Array {
+  #encode(writer: TaskWriter, tasks: readonly BatchTask[]): Uint8Array {
     this.#bytes.truncate(0);
     for (const task of tasks) writer.copy(task);
     return this.#bytes.written;
@@ -242,7 +248,7 @@ export class Lane {
     const ended = this.#memory.ended;
     const bytes = this.#memory.results(this.#fetched);
     this.#fetched += bytes.length;
-    if (bytes.length > 0) this.#events.onRecords(bytes);
+    if (bytes.length > 0) this.#events.onRecords(bytes, this.#tasks.slice(this.#reported));
     if (ended > this.#reported) this.#events.onEnded(this.#tasks.slice(this.#reported, ended));
     this.#reported = ended;
   }

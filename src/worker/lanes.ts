@@ -7,7 +7,16 @@ import type { RunningTask } from '../channel/control.ts';
 import type { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import type { AbortReason } from './thread-protocol.ts';
-import { isAhead, isGone, isLong, isReturnable, isShared, type ThreadTask } from './thread-task.ts';
+import {
+  areRpc,
+  isAhead,
+  isGone,
+  isLong,
+  isReturnable,
+  isRpc,
+  isShared,
+  type ThreadTask,
+} from './thread-task.ts';
 
 export interface LanesEvents {
   /** A running task is over its time; it ends later. */
@@ -53,6 +62,11 @@ export class Lanes {
     // The first of a batch is on its way to a thread that is free for it.
     const waitingIn = ({ tasks, unbegun }: Lane) => Math.min(unbegun, Math.max(0, tasks.length - 1));
     return this.#lanes.reduce((sum, lane) => sum + waitingIn(lane), this.#queue.length);
+  }
+
+  /** Lanes that take the next task at once. */
+  get idle(): number {
+    return this.#lanes.filter(lane => !lane.isBusy).length;
   }
 
   get running(): RunningTask[] {
@@ -117,6 +131,7 @@ export class Lanes {
     for (const [at, lane] of this.#lanes.entries()) {
       const [first] = this.#queue;
       if (!first || (isLong(first) && !isAhead(first))) return;
+      if (isRpc(first) !== areRpc(lane.tasks)) continue;
       // One that waits there is enough, and nothing tiny waits behind a long one.
       if (isAhead(first) ? lane.unbegun > 0 : lane.isLong || (lane.running?.age ?? 0) >= stall) continue;
       this.#give(lane, Math.ceil(this.#queue.length / (this.#lanes.length - at)));
@@ -147,7 +162,9 @@ export class Lanes {
 
   /** Up to `share` tasks that may go together, or one that may not. */
   #take(share: number): ThreadTask[] {
-    const firstAlone = this.#queue.slice(0, share).findIndex(task => !isShared(task));
+    const [first] = this.#queue as [ThreadTask];
+    const isAlone = (task: ThreadTask) => !isShared(task) || isRpc(task) !== isRpc(first);
+    const firstAlone = this.#queue.slice(0, share).findIndex(isAlone);
     const count = firstAlone < 0 ? share : Math.max(1, firstAlone);
     return this.#queue.splice(0, count);
   }

@@ -8,9 +8,11 @@ import { unwrapMoved } from '../channel/moved.ts';
 import { Status } from '../channel/records.ts';
 import { type EncodedTask, payloadOf, type TaskCall } from '../channel/tasks.ts';
 import { readValue } from '../channel/values.ts';
+import { isPromise } from '../promise.ts';
 import { BatchOutput } from './batch-output.ts';
 import { BatchSource } from './batch-source.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
+import { answerCall } from './rpc-answer.ts';
 import { RunningTask } from './running-task.ts';
 import { loadTaskModule, type TaskFunction, type TaskModule } from './task-module.ts';
 import {
@@ -74,8 +76,7 @@ async function runBatch(batch: Batch): Promise<number> {
     const running = new RunningTask(task.call, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
-      let result =
-        task.call.kind === 'stream' ? sendItems(task, running, run, output) : run(payloadOf(task), running);
+      let result = begin(task, running, run, output);
       if (isPromise(result)) result = await whileWaiting(task.id, running, result);
       now = clock();
       output.add(task, Status.done, now - begun, result);
@@ -122,6 +123,18 @@ async function replyTo(
   } catch (error) {
     if (error instanceof NoSuchTask) return { unknown: error.names };
     return { thrown: encodeThrown(error) };
+  }
+}
+
+/** Returns its result, or a promise of it. */
+function begin(task: EncodedTask, running: RunningTask, run: TaskFunction, output: BatchOutput): unknown {
+  switch (task.call.kind) {
+    case 'stream':
+      return sendItems(task, running, run, output);
+    case 'rpc':
+      return answerCall(task, run, running);
+    default:
+      return run(payloadOf(task), running);
   }
 }
 
@@ -203,12 +216,6 @@ async function onHostMessage(message: HostMessage): Promise<void> {
       break;
     }
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  );
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {

@@ -3,10 +3,26 @@
 import type { EncodedTask, TaskCall } from '../channel/tasks.ts';
 import type { LocalReply } from './thread-protocol.ts';
 
-export type ThreadTask = ChannelTask | LocalTask;
+export type ThreadTask = BatchTask | LocalTask;
+
+/** Several of one kind go to a thread together. */
+export type BatchTask = ChannelTask | RpcTask;
 
 /** Its result goes to the master as it comes from the thread. */
 export type ChannelTask = EncodedTask;
+
+/** A JSON-RPC call that this process has received: many of them travel together, and their results come as text. */
+export interface RpcTask extends EncodedTask {
+  /** The text of the response, in UTF-8. */
+  settle(response: Buffer): void;
+  /** It threw, or the thread that ran it was lost. */
+  fail(error: unknown): void;
+  /** It is over its time to run. */
+  expire(): void;
+}
+
+/** Ids of RPC tasks begin here; those of the master count from below. */
+export const firstRpcId = 2 ** 31;
 
 export interface LocalTask {
   /** Below 0, unlike those of the master. */
@@ -19,6 +35,20 @@ export interface LocalTask {
   expire(): void;
 }
 
+export function isRpc(task: ThreadTask): task is RpcTask {
+  return task.call.kind === 'rpc';
+}
+
+/** Of a batch, which holds one kind. */
+export function areRpc(tasks: readonly ThreadTask[]): tasks is readonly RpcTask[] {
+  return tasks[0] !== undefined && isRpc(tasks[0]);
+}
+
+/** Whether it came from the master. */
+export function isOfChannel(task: ThreadTask): task is ChannelTask {
+  return !isLocal(task) && !isRpc(task);
+}
+
 export function isLocal(task: ThreadTask): task is LocalTask {
   return task.id < 0;
 }
@@ -26,12 +56,12 @@ export function isLocal(task: ThreadTask): task is LocalTask {
 /** Larger payloads do not go together with other tasks, bytes. */
 const largest = 8 * 1024;
 
-function isLarge(task: ChannelTask): boolean {
+function isLarge(task: BatchTask): boolean {
   return task.end - task.start > largest || task.blobs.length > 0;
 }
 
 /** Whether it may go to a thread by way of the memory that it shares with its host. */
-export function mayJoin(task: ThreadTask): task is ChannelTask {
+export function mayJoin(task: ThreadTask): task is BatchTask {
   return !isLocal(task) && !isLarge(task);
 }
 
@@ -57,5 +87,5 @@ export function isShared(task: ThreadTask): boolean {
 
 /** Whether it goes back to the master where it would wait behind a long task. */
 export function isReturnable(task: ThreadTask): task is ChannelTask {
-  return !isLocal(task) && !task.isAhead;
+  return isOfChannel(task) && !task.isAhead;
 }

@@ -20,10 +20,11 @@ import { Broadcasts } from './broadcasts.ts';
 import { Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { LocalRun } from './local-run.ts';
+import { settleRpcTasks } from './rpc-tasks.ts';
 import { explainThreadEnd } from './thread-end.ts';
 import type { ThreadMessage } from './thread-protocol.ts';
 import { ThreadSet, type ThreadSetConfig } from './thread-set.ts';
-import { type ChannelTask, isLocal, type ThreadTask } from './thread-task.ts';
+import { areRpc, type ChannelTask, isOfChannel, type RpcTask, type ThreadTask } from './thread-task.ts';
 import type { RunOptions, TaskPool } from './worker.ts';
 
 export type ThreadsConfig = ThreadSetConfig &
@@ -107,6 +108,10 @@ export class Threads implements TaskPool {
     this.#taskNames = names;
   }
 
+  get taskNames(): readonly string[] {
+    return this.#taskNames;
+  }
+
   get running(): readonly RunningTask[] {
     return this.#lanes.running;
   }
@@ -134,7 +139,7 @@ export class Threads implements TaskPool {
       signal,
       queueTimeout,
       onAbort: id => this.#lanes.cancel(id),
-      takeBack: id => this.#takeBackLocal(id),
+      takeBack: id => this.takeBack(id),
     });
     this.#active++;
     this.#lanes.submit([task]);
@@ -160,7 +165,25 @@ export class Threads implements TaskPool {
     );
   }
 
-  /** Nobody waits for the task of the channel any more. */
+  /** Runs JSON-RPC calls; returns how many of them, from the first on, `max_queue` has room for. */
+  submitRpc(tasks: readonly RpcTask[]): number {
+    const { maxQueue } = this.#config;
+    if (!this.#set) throw new NoThreadsError();
+    const room = maxQueue > 0 ? Math.max(0, maxQueue - this.queued + this.#lanes.idle) : tasks.length;
+    const accepted = room < tasks.length ? tasks.slice(0, room) : tasks;
+    this.#active += accepted.length;
+    this.#lanes.submit(accepted);
+    return accepted.length;
+  }
+
+  /** Takes a task of this process out that has not begun; returns whether it could. */
+  takeBack(id: number): boolean {
+    const task = this.#lanes.recall(id);
+    if (task) this.#onCancelled(task);
+    return task !== undefined;
+  }
+
+  /** Nobody waits for the task of the channel, or of RPC, any more. */
   cancel(id: number): void {
     const at = this.#broadcastsToStart.findIndex(task => task.id === id);
     const [waiting] = at < 0 ? [] : this.#broadcastsToStart.splice(at, 1);
@@ -171,7 +194,7 @@ export class Threads implements TaskPool {
   /** Gives the task of the channel back if it has not begun. */
   recall(id: number): void {
     const task = this.#lanes.recall(id);
-    if (task && !isLocal(task)) this.#conclude(task, Status.returned, undefined);
+    if (task && isOfChannel(task)) this.#conclude(task, Status.returned, undefined);
   }
 
   /** The reader of a stream takes that many more items. */
@@ -194,7 +217,11 @@ export class Threads implements TaskPool {
 
   #createLane(number: number): Lane {
     return new Lane(number, () => this.#set as ThreadSet, {
-      onRecords: this.#events.onRecords,
+      onRecords: (bytes, tasks, blobs) => {
+        // Later, since the thread waits for its next batch: to write responses takes longer than to make them.
+        if (areRpc(tasks)) process.nextTick(settleRpcTasks, bytes, tasks);
+        else this.#events.onRecords(bytes, blobs);
+      },
       onEnded: tasks => this.#onEnded(tasks),
       onLost: (task, error) => this.#onLost(task, error),
       onUnbegun: tasks => this.#lanes.resubmit(tasks),
@@ -235,27 +262,21 @@ export class Threads implements TaskPool {
     return true;
   }
 
-  #takeBackLocal(id: number): boolean {
-    const task = this.#lanes.recall(id);
-    if (task) this.#ended(1);
-    return task !== undefined;
-  }
-
   #onEnded(tasks: readonly ThreadTask[]): void {
     for (const task of tasks) this.#lanes.forget(task);
     this.#ended(tasks.length);
     // A batch holds one kind of them.
-    if (!isLocal(tasks[0] as ThreadTask)) this.#events.onEnded(tasks.length);
+    if (isOfChannel(tasks[0] as ThreadTask)) this.#events.onEnded(tasks.length);
   }
 
   #onTimedOut(task: ThreadTask): void {
-    if (isLocal(task)) task.expire();
-    else this.#record(task.id, Status.timedOut, task.call.timeout);
+    if (isOfChannel(task)) this.#record(task.id, Status.timedOut, task.call.timeout);
+    else task.expire();
   }
 
   #onCancelled(task: ThreadTask): void {
-    if (isLocal(task)) this.#ended(1);
-    else this.#conclude(task, Status.ended, undefined);
+    if (isOfChannel(task)) this.#conclude(task, Status.ended, undefined);
+    else this.#ended(1);
   }
 
   #onLost(task: ThreadTask, error: unknown): void {
@@ -264,7 +285,7 @@ export class Threads implements TaskPool {
     const reason = explainThreadEnd(error);
     if (wasAsked) {
       this.#onCancelled(task);
-    } else if (isLocal(task)) {
+    } else if (!isOfChannel(task)) {
       task.fail(reason === undefined ? error : new ThreadExitError(task.call.name, reason));
       this.#ended(1);
     } else if (reason === undefined) {
@@ -275,7 +296,7 @@ export class Threads implements TaskPool {
   }
 
   #onReturned(tasks: readonly ThreadTask[]): void {
-    for (const task of tasks) if (!isLocal(task)) this.#conclude(task, Status.returned, undefined);
+    for (const task of tasks) if (isOfChannel(task)) this.#conclude(task, Status.returned, undefined);
   }
 
   /** The last word about a task of the channel that is not its thread's. */

@@ -5,6 +5,8 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 import type { Logger } from 'pino';
 import type { Listener } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
+import type { RpcThreads } from '../rpc/thread-call.ts';
+import type { TaskFunction } from './task-module.ts';
 
 export interface RunOptions {
   /** Name of an exported function of the task module. Default: `default`, its default export. */
@@ -38,6 +40,8 @@ export interface WorkerContext {
   readonly countRequest: () => void;
   readonly listeners: readonly Listener[];
   readonly serve: (server: Server, listener: Listener | undefined) => Promise<void>;
+  readonly tasks: ReadonlyMap<string, TaskFunction>;
+  readonly rpcThreads: RpcThreads;
 }
 
 export type WorkerClass = (new (context: WorkerContext) => Worker) & { readonly loggerName?: string };

@@ -1,0 +1,132 @@
+/** Answers bodies: whichever way they come, JSON-RPC goes in and JSON-RPC goes out. */
+
+import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
+import { Exchange, type Reply } from './exchange.ts';
+import type { Method } from './methods.ts';
+import { type CallTools, OwnCall, type RpcHooks } from './own-call.ts';
+import { type CallMessage, invalidRequest, methodNotFound, parseError, readMessage } from './protocol.ts';
+import { type ErrorReporting, Slot } from './slot.ts';
+import { CallQueue, type RpcLimits, type RpcThreads, ThreadCall } from './thread-call.ts';
+
+export interface RpcServiceOptions {
+  readonly methods: ReadonlyMap<string, Method>;
+  /** Answers `rpc.discover`. */
+  readonly describe: () => unknown;
+  readonly threads: RpcThreads;
+  readonly limits: RpcLimits & { readonly maxBatch: number };
+  readonly hooks: RpcHooks;
+  readonly reporting: ErrorReporting;
+}
+
+const noHooks: RpcHooks = { beforeCall: undefined, afterCall: undefined, onError: () => {} };
+
+export class RpcService {
+  readonly #methods: ReadonlyMap<string, Method>;
+  readonly #maxBatch: number;
+  readonly #reporting: ErrorReporting;
+  readonly #tools: CallTools;
+  readonly #hasHooks: boolean;
+  readonly #discover: Method;
+
+  constructor({ methods, describe, threads, limits, hooks, reporting }: RpcServiceOptions) {
+    this.#methods = methods;
+    this.#maxBatch = limits.maxBatch;
+    this.#reporting = reporting;
+    this.#tools = { hooks, threads, queue: new CallQueue(threads, limits) };
+    this.#hasHooks = hooks.beforeCall !== undefined || hooks.afterCall !== undefined;
+    this.#discover = { name: 'rpc.discover', run: describe, timeout: 0 };
+  }
+
+  /** `onReply` is called once, perhaps at once, unless the exchange is cancelled. */
+  answer(body: Buffer, request: IncomingMessage | undefined, onReply: (reply: Reply) => void): Exchange {
+    const value = parse(body);
+    if (Array.isArray(value)) return this.#answerBatch(value, request, onReply);
+    const exchange = new Exchange(onReply);
+    if (value === unreadable) exchange.putError(0, { error: parseError, id: null });
+    else this.#begin(exchange, 0, value, body, request);
+    return exchange;
+  }
+
+  #answerBatch(
+    batch: readonly unknown[],
+    request: IncomingMessage | undefined,
+    onReply: (reply: Reply) => void,
+  ): Exchange {
+    const excess = batch.length > this.#maxBatch;
+    if (batch.length === 0 || excess) {
+      const reason = excess ? `a batch may have ${this.#maxBatch} calls, not ${batch.length}` : undefined;
+      const exchange = new Exchange(onReply);
+      exchange.putError(0, { error: invalidRequest(reason), id: null });
+      return exchange;
+    }
+    const exchange = new Exchange(onReply, batch.length);
+    for (const [place, value] of batch.entries()) this.#begin(exchange, place, value, undefined, request);
+    return exchange;
+  }
+
+  /** `body`: where the value is all of it. */
+  #begin(
+    exchange: Exchange,
+    place: number,
+    value: unknown,
+    body: Buffer | undefined,
+    request: IncomingMessage | undefined,
+  ): void {
+    const message = readMessage(value);
+    if ('error' in message) return exchange.putError(place, message);
+    const method = message.method === 'rpc.discover' ? this.#discover : this.#methods.get(message.method);
+    if (!method) {
+      if (message.id === undefined) exchange.put(place, undefined);
+      else exchange.putError(place, { error: methodNotFound, id: message.id });
+      return;
+    }
+    const text = body ?? write(value);
+    if (text) this.#start(exchange, place, method, message, text, request);
+    else exchange.putError(place, { error: invalidRequest('nested too deeply'), id: message.id ?? null });
+  }
+
+  #start(
+    exchange: Exchange,
+    place: number,
+    method: Method,
+    message: CallMessage,
+    text: Buffer,
+    request: IncomingMessage | undefined,
+  ): void {
+    const { queue, threads } = this.#tools;
+    const slot = new Slot(exchange, place, message, this.#reporting);
+    const isBare = !this.#hasHooks || method === this.#discover;
+    if (isBare && 'task' in method) {
+      const call = new ThreadCall(method.task, text, slot, threads);
+      if (message.id !== undefined) exchange.add(call);
+      queue.add(call);
+      return;
+    }
+    const tools = isBare ? { ...this.#tools, hooks: noHooks } : this.#tools;
+    const call = new OwnCall(method, message, slot, request, tools);
+    if (message.id !== undefined) exchange.add(call);
+    void call.run(text);
+  }
+}
+
+/** Undefined where it is nested too deeply for that. */
+function write(value: unknown): Buffer | undefined {
+  try {
+    return Buffer.from(JSON.stringify(value));
+  } catch {
+    return undefined;
+  }
+}
+
+const unreadable = Symbol('unreadable');
+
+function parse(body: Buffer): unknown {
+  try {
+    // Other bytes would turn into signs that nobody has sent.
+    if (isUtf8(body)) return JSON.parse(body.toString());
+  } catch {
+    // It is no JSON, or longer than a text can be.
+  }
+  return unreadable;
+}

@@ -1,0 +1,54 @@
+/** The place of one call in its exchange: what becomes of the call turns into its part of the answer here. */
+
+import type { Logger } from 'pino';
+import { QueueFullError } from '../errors.ts';
+import type { Exchange } from './exchange.ts';
+import { type CallMessage, errorText } from './protocol.ts';
+import type { CallOwner } from './thread-call.ts';
+import { errorObjectOf, isUnexpected } from './thrown.ts';
+
+export interface ErrorReporting {
+  readonly logger: Logger;
+  /** Whether clients see stacks. */
+  readonly stacks: boolean;
+}
+
+export class Slot implements CallOwner {
+  readonly #exchange: Exchange;
+  readonly #place: number;
+  readonly #message: CallMessage;
+  readonly #reporting: ErrorReporting;
+  #isAnswered = false;
+
+  constructor(exchange: Exchange, place: number, message: CallMessage, reporting: ErrorReporting) {
+    this.#exchange = exchange;
+    this.#place = place;
+    this.#message = message;
+    this.#reporting = reporting;
+  }
+
+  /** All that the sender of a notification is told. */
+  onAccepted(): void {
+    if (this.#message.id === undefined) this.#put(undefined);
+  }
+
+  onResponse(text: string | Buffer): void {
+    if (this.#message.id !== undefined) this.#put(text);
+  }
+
+  onError(error: unknown): void {
+    const { id, method } = this.#message;
+    const { logger, stacks } = this.#reporting;
+    const object = errorObjectOf(error, stacks);
+    // Nobody else would hear of it.
+    if (isUnexpected(object)) logger.error({ err: error, method }, `method ${method} failed`);
+    else if (id === undefined) logger.warn({ err: error, method }, `a notification of ${method} failed`);
+    this.#put(id === undefined ? undefined : errorText(object, id), error instanceof QueueFullError);
+  }
+
+  #put(text: string | Buffer | undefined, isRefused = false): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.#exchange.put(this.#place, text, isRefused);
+  }
+}
