@@ -1,7 +1,6 @@
 /** How bodies get to a server, and answers back: HTTP/1.1 over connections that are kept. */
 
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
-import { RpcConnectionError } from '../errors.ts';
 
 export interface TransportOptions {
   readonly connections: number;
@@ -13,7 +12,7 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** One request; `answer` rejects with a `RpcConnectionError`. */
+/** One request; `answer` rejects with what the connection failed with. */
 export interface Posted {
   readonly answer: Promise<HttpAnswer>;
   /** Gives the request up, and the connection with it. */
@@ -69,11 +68,7 @@ export class Transport {
         'Content-Length': Buffer.byteLength(body),
       },
     });
-    try {
-      return await exchange(request, body);
-    } catch (error) {
-      throw new RpcConnectionError(this.server, error as Error);
-    }
+    return exchange(request, body);
   }
 }
 

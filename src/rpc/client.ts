@@ -1,6 +1,6 @@
 /** `createClient()`: calls a JSON-RPC service as if its tasks were functions of this program. */
 
-import { RpcClosedError } from '../errors.ts';
+import { RpcClosedError, RpcConnectionError } from '../errors.ts';
 import type { UntypedModule } from '../pool/task-types.ts';
 import { settleCalls } from './client-answers.ts';
 import { ClientCall } from './client-call.ts';
@@ -91,11 +91,11 @@ class Client implements Pick<RpcClientApi, 'close'> {
   }
 
   async call(method: string, payload?: unknown, options: RpcCallOptions = {}): Promise<unknown> {
-    return this.#add(method, payload, ++this.#lastId, options);
+    return this.#settled(this.#add(method, payload, ++this.#lastId, options));
   }
 
   async notify(method: string, payload?: unknown, options: RpcCallOptions = {}): Promise<void> {
-    await this.#add(method, payload, undefined, options);
+    await this.#settled(this.#add(method, payload, undefined, options));
   }
 
   async close(): Promise<void> {
@@ -112,12 +112,22 @@ class Client implements Pick<RpcClientApi, 'close'> {
     return this.close();
   }
 
+  /** An error shows where the call was made, not where its answer was read. */
+  async #settled({ result }: ClientCall): Promise<unknown> {
+    try {
+      return await result;
+    } catch (error) {
+      Error.captureStackTrace(error as Error);
+      throw error;
+    }
+  }
+
   #add(
     method: string,
     payload: unknown,
     id: number | undefined,
     { signal, timeout = this.#timeout }: RpcCallOptions,
-  ): Promise<unknown> {
+  ): ClientCall {
     if (this.#isClosed) throw new RpcClosedError();
     const call = new ClientCall(method, payload, id, {
       signal,
@@ -125,7 +135,7 @@ class Client implements Pick<RpcClientApi, 'close'> {
       onGivenUp: () => this.#endUnwanted(),
     });
     if (this.#turn.push(call) === 1) setImmediate(() => this.#send());
-    return call.result;
+    return call;
   }
 
   #send(): void {
@@ -140,10 +150,11 @@ class Client implements Pick<RpcClientApi, 'close'> {
     const posted = this.#transport.post(texts.length === 1 ? (texts[0] as string) : `[${texts.join(',')}]`);
     const sent = { calls, posted };
     this.#sent.add(sent);
+    const { server } = this.#transport;
     try {
-      settleCalls(calls, await posted.answer, this.#transport.server);
+      settleCalls(calls, await posted.answer, server);
     } catch (error) {
-      for (const call of calls) call.reject(error);
+      for (const call of calls) call.reject(new RpcConnectionError(server, error as Error));
     }
     this.#sent.delete(sent);
     this.#checkIdle();

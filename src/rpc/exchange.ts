@@ -1,7 +1,6 @@
 /** One body, a call or a batch of them, until there is an answer to it. */
 
-import type { CallMessage } from './protocol.ts';
-import { errorText, type InvalidMessage, RpcCode, type RpcErrorObject, type RpcId } from './protocol.ts';
+import { errorText, type RpcErrorObject, type RpcId } from './protocol.ts';
 
 /** The answer to one body. */
 export interface Reply {
@@ -69,9 +68,7 @@ export class Exchange {
     const isOverloaded = this.#refused === texts.length;
     // Whoever knows the exchange must not keep its answer.
     this.#forget();
-    if (!this.#isBatch) return this.#onReply({ text: texts[0], isOverloaded });
-    const parts = texts.filter(text => text !== undefined);
-    this.#onReply({ text: parts.length > 0 ? joined(parts) : undefined, isOverloaded });
+    this.#onReply({ text: this.#isBatch ? joined(texts) : texts[0], isOverloaded });
   }
 
   #forget(): void {
@@ -80,11 +77,10 @@ export class Exchange {
   }
 }
 
-/** A JSON array. */
-function joined(texts: readonly (string | Buffer)[]): Buffer {
-  const parts = texts.flatMap((text, i) => [
-    Buffer.from(i === 0 ? '[' : ','),
-    typeof text === 'string' ? Buffer.from(text) : text,
-  ]);
-  return Buffer.concat([...parts, Buffer.from(']')]);
+/** A JSON array of what there is to be answered; undefined where that is nothing. */
+function joined(texts: readonly (string | Buffer | undefined)[]): Buffer | undefined {
+  const answers = texts.filter(text => text !== undefined);
+  if (answers.length === 0) return undefined;
+  const parts = answers.flatMap((text, i) => [i === 0 ? '[' : ',', text]);
+  return Buffer.concat([...parts, ']'].map(part => (typeof part === 'string' ? Buffer.from(part) : part)));
 }

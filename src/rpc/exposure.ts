@@ -1,6 +1,7 @@
 /** Whether others than this machine can call a service, and whether that is meant. */
 
 import { BlockList, isIP, isIPv6, type Server } from 'node:net';
+import { formatAddress } from '../config/kinds/places.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ConfigError } from '../errors.ts';
 
@@ -31,9 +32,8 @@ export function checkServer(config: ExposureConfig, server: Server): void {
 
 function checkHost({ name, task, rpcToken, rpcPublic }: ExposureConfig, host: string, port: number): void {
   if (rpcToken !== undefined || rpcPublic || isLoopback(host)) return;
-  const address = isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
   const message =
-    `anyone who can reach ${address} could call the tasks of this section: ` +
+    `anyone who can reach ${formatAddress({ type: 'tcp', host, port })} could call the tasks of this section: ` +
     'set rpc_token, or rpc_public = true where that is meant';
   throw new ConfigError([
     { file: task, section: name, key: 'bind', code: 'PH_ERR_CONFIG_RPC_PUBLIC', message },

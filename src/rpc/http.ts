@@ -60,13 +60,17 @@ export class HttpFront {
     const { url = '/', method } = request;
     const query = url.indexOf('?');
     const path = query < 0 ? url : url.slice(0, query);
-    if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) return this.#answerHealth(response);
+    if (path === '/healthz' && (method === 'GET' || method === 'HEAD')) {
+      this.#answerHealth(response);
+      return;
+    }
+    const decide = (refusal: Refusal | undefined) => {
+      if (refusal) refuse(request, response, refusal);
+      else this.#read(request, response);
+    };
     const refusal = readRefusal(request, path, this.#maxBody) ?? this.#refuseOrigin(request);
-    if (refusal) return refuse(request, response, refusal);
-    this.#authorize(request, granted => {
-      if (granted === true) this.#read(request, response);
-      else refuse(request, response, granted);
-    });
+    if (refusal) decide(refusal);
+    else this.#authorize(request, decide);
   }
 
   #answerHealth(response: ServerResponse): void {
@@ -82,12 +86,12 @@ export class HttpFront {
   }
 
   /** At once where nobody has to be asked first. */
-  #authorize(request: IncomingMessage, then: (granted: true | Refusal) => void): void {
+  #authorize(request: IncomingMessage, decide: (refusal: Refusal | undefined) => void): void {
     const onError = (error: unknown) => {
       this.#options.onError(error);
-      then(refusals.failed);
+      decide(refusals.failed);
     };
-    const onAnswer = (granted: boolean) => then(granted === true ? true : refusals.unauthorized);
+    const onAnswer = (granted: boolean) => decide(granted === true ? undefined : refusals.unauthorized);
     try {
       const granted = this.#options.authorize(request);
       if (typeof granted === 'boolean') onAnswer(granted);
@@ -116,7 +120,10 @@ export class HttpFront {
   #answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
     const { socket } = request;
     const connection = this.#connections.get(socket) as Connection;
-    if (connection.isFull) return refuse(request, response, refusals.overloaded);
+    if (connection.isFull) {
+      refuse(request, response, refusals.overloaded);
+      return;
+    }
     const exchange = this.#options.service.answer(body, request, reply => {
       write(response, reply);
       if (socket.writableLength > 0) this.#watchReader(socket, connection, response);

@@ -74,7 +74,10 @@ export class RpcService {
     request: IncomingMessage | undefined,
   ): void {
     const message = readMessage(value);
-    if ('error' in message) return exchange.putError(place, message);
+    if ('error' in message) {
+      exchange.putError(place, message);
+      return;
+    }
     const method = message.method === 'rpc.discover' ? this.#discover : this.#methods.get(message.method);
     if (!method) {
       if (message.id === undefined) exchange.put(place, undefined);

@@ -12,7 +12,6 @@ import {
   type BatchTask,
   isLocal,
   isLong,
-  isRpc,
   type LocalTask,
   mayJoin,
   type ThreadTask,

@@ -32,6 +32,8 @@ function host(config: Partial<SectionConfig> = {}) {
     serve: async (_, listener) => {
       counted.served.push(listener?.address);
     },
+    tasks: new Map(),
+    rpcThreads: { submitRpc: () => 0, takeBack: () => false, cancel: () => {} },
   };
   return { context, counted, drain: () => controller.abort() };
 }
