@@ -22,8 +22,10 @@ async function run(name: string): Promise<string> {
 const pools = await run('pools');
 if (!json) process.stdout.write(`## Threads, processes, or both\n\n${pools}\n`);
 const boot = await run('boot');
+if (!json) process.stdout.write(`## Boot and recovery\n\n${boot}\n`);
+const rpc = await run('rpc');
 process.stdout.write(
   json
-    ? `${JSON.stringify({ pools: JSON.parse(pools), boot: JSON.parse(boot) }, null, 2)}\n`
-    : `## Boot and recovery\n\n${boot}`,
+    ? `${JSON.stringify({ pools: JSON.parse(pools), boot: JSON.parse(boot), rpc: JSON.parse(rpc) }, null, 2)}\n`
+    : `## JSON-RPC and sockets\n\n${rpc}`,
 );

@@ -4,9 +4,9 @@
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
 import { draw } from './draw.ts';
 import { compareWithGoals } from './goals.ts';
+import { calibrate } from './lib/calibrate.ts';
 import { measure } from './lib/isolated.ts';
 import { readOptions } from './lib/options.ts';
 import { Progress } from './lib/progress.ts';
@@ -14,7 +14,6 @@ import type { PoolsReport } from './lib/report.ts';
 import { Results, type Summary } from './lib/results.ts';
 import { formatFigures, formatTable, isMet } from './lib/table.ts';
 import { cores, peers } from './peers/index.ts';
-import { module } from './peers/peer.ts';
 import { scenarios } from './scenarios/index.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
@@ -27,20 +26,11 @@ function matches(name: string, wanted: readonly string[]): boolean {
   return wanted.length === 0 || wanted.some(part => name.includes(part));
 }
 
-/** Turns of `spin` in a ms, on each of as many bare threads as there are cores. */
-async function calibrate(): Promise<number> {
-  const thread = () =>
-    new Promise<number>((resolve, reject) => {
-      new Worker(module('calibrate.mjs'), { execArgv: [] }).once('message', resolve).once('error', reject);
-    });
-  return Math.max(...(await Promise.all(Array.from({ length: cores }, thread))));
-}
-
 async function measureAll(): Promise<Results> {
   const results = new Results();
   const progress = new Progress();
   progress.show('calibrating the CPU tasks');
-  const turnsPerMs = await calibrate();
+  const turnsPerMs = await calibrate(cores);
   for (let round = 1; round <= rounds; round++) {
     for (const scenario of chosenScenarios) {
       for (const peer of chosenPeers.filter(peer => scenario.isFor(peer))) {
