@@ -261,7 +261,13 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #dismissWorker(worker: WorkerProcess): void {
     this.#leaving.add(worker);
-    worker.drain(socket => !this.#isEnding && this.sockets.includes(socket));
+    worker.drain(socket => !this.#isEnding && this.#isServed(socket, worker));
+  }
+
+  /** Whether others than that worker accept from a socket, or will. */
+  #isServed(socket: ListeningSocket, leaving: WorkerProcess): boolean {
+    const others = this.#slots.workers.filter(worker => worker !== leaving && worker.state === 'ready');
+    return this.sockets.includes(socket) || others.some(({ spec }) => spec.sockets?.includes(socket));
   }
 
   /** One successor boots at a time. In a reload the old workers may still drain meanwhile; otherwise one leaves first. */
