@@ -45,25 +45,49 @@ async function keepAsking(address: string, attempts: Attempt[]): Promise<void> {
   }
 }
 
+/** Clients at each address, of which each ends with its first refusal. */
+function load(addresses: readonly string[]) {
+  const attempts = addresses.map(() => [] as Attempt[]);
+  const clients = addresses.flatMap((address, at) =>
+    Array.from({ length: 8 }, () => keepAsking(address, attempts[at] as Attempt[])),
+  );
+  return {
+    underWay: () => until('the load is under way', () => attempts.every(({ length }) => length >= 100)),
+    /** Waits for the refusals, and makes sure that there was nothing but answers before. */
+    async firstAnswersThenRefusals() {
+      await Promise.all(clients);
+      for (const each of attempts) {
+        const outcomes = new Set(each.map(({ ended }) => ended));
+        assert.deepEqual([...outcomes].sort(), ['answered', 'refused']);
+        const firstRefusal = Math.min(...each.filter(({ ended }) => ended === 'refused').map(({ at }) => at));
+        const late = each.filter(({ begun, ended }) => ended === 'answered' && begun > firstRefusal);
+        assert.deepEqual(late, []);
+      }
+    },
+  };
+}
+
 test('S03 TERM in mid-load: first answers, then refusals, and nothing else; over TCP and a Unix socket', async t => {
   const keys = { bind: '127.0.0.1:0, unix:a.sock', number_workers: 2 };
   const { ph, addresses } = await start(t, slowAnswers, keys);
-  const load = addresses.map(() => [] as Attempt[]);
-  const clientsDone = addresses.flatMap((address, at) =>
-    Array.from({ length: 8 }, () => keepAsking(address, load[at] as Attempt[])),
-  );
-  await until('the load is under way', () => load.every(attempts => attempts.length >= 100));
+  const clients = load(addresses);
+  await clients.underWay();
   const exit = await ph.stop();
   assert.equal(exit.code, 0);
   assert.equal(ph.records.filter(isDrained).length, 2, exit.stderr);
-  await Promise.all(clientsDone);
-  for (const attempts of load) {
-    const outcomes = new Set(attempts.map(({ ended }) => ended));
-    assert.deepEqual([...outcomes].sort(), ['answered', 'refused']);
-    const firstRefusal = Math.min(...attempts.filter(({ ended }) => ended === 'refused').map(({ at }) => at));
-    const late = attempts.filter(({ begun, ended }) => ended === 'answered' && begun > firstRefusal);
-    assert.deepEqual(late, []);
-  }
+  await clients.firstAnswersThenRefusals();
+});
+
+test('S03 addresses that a reload takes away in mid-load: first answers, then refusals, and nothing else', async t => {
+  const keys = { bind: '127.0.0.1:0, unix:a.sock', number_workers: 2 };
+  const { ph, addresses, project } = await start(t, slowAnswers, keys);
+  const clients = load(addresses);
+  await clients.underWay();
+  const next = { task: 'app.mjs', threads: 0, number_workers: 2, bind: 'unix:b.sock' };
+  project.write('ph.ini', iniText({ web: next }));
+  ph.signal('SIGHUP');
+  await clients.firstAnswersThenRefusals();
+  assert.match(await fetchBody(`unix:${project.path('b.sock')}`), /^pid/);
 });
 
 test('at TERM all who wait in the accept queue are answered, also those behind a busy worker', async t => {
@@ -180,22 +204,20 @@ test('max_requests counts HTTP requests, HTTP/2 streams and other connections', 
       await this.serve(net.createServer(socket => socket.end('three')), three);
     }`,
   );
-  for (const kind of [0, 1, 2]) {
-    const { ph, addresses } = await start(t, module, {
-      bind: '127.0.0.1:0, 127.0.0.2:0, 127.0.0.3:0',
-      max_requests: 3,
-    });
-    const address = addresses[kind] as string;
+  const bind = '127.0.0.1:0, 127.0.0.2:0, 127.0.0.3:0';
+  const { ph, addresses } = await start(t, module, { bind, max_requests: 3 });
+  for (const [kind, address] of addresses.entries()) {
+    const mark = ph.records.length;
     const session = kind === 1 ? http2Session(t, address) : undefined;
     const client = kind === 0 ? connect(t, address) : undefined;
     for (let count = 1; count <= 3; count++) {
-      assert.ok(!ph.records.some(({ msg }) => isRetiring.test(msg)), `after ${count - 1}`);
+      assert.ok(!ph.records.slice(mark).some(({ msg }) => isRetiring.test(msg)), `after ${count - 1}`);
       if (session) await http2Get(session);
       else if (client) await client.send(get('/')).until(new RegExp(`^(HTTP[^]*?one){${count}}$`));
       else await connect(t, address).whole();
     }
-    await ph.log(isRetiring);
-    await ph.log(isDrained);
+    await ph.log(isRetiring, mark);
+    await ph.log(isDrained, mark);
   }
 });
 
