@@ -53,6 +53,7 @@ test('the pidfile names the one in charge at each step of an upgrade, and its lo
     oldWorkers,
     'they serve on',
   );
+  assert.equal(childrenOf(pid).length, 1, 'the new ones boot one after another');
 
   release();
   assert.deepEqual(await ph.ended, { code: 0, signal: null });
