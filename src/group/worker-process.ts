@@ -29,8 +29,8 @@ export type WorkerState = (typeof workerStates)[number];
 
 /** A listening socket that this process holds, under its own `fd`. */
 export interface ListeningSocket extends Pick<Listener, 'fd' | 'address'> {
-  /** What becomes of it when nobody of ours accepts any more: it ends, others may hold it, or others go on with it. */
-  readonly end: 'sealed' | 'left' | 'handed-over';
+  /** For a worker that drains: others accept from it, or nobody of ours does and it ends, or somebody else may hold it. */
+  readonly end: 'kept' | 'sealed' | 'left';
 }
 
 export interface WorkerSpec {
@@ -286,10 +286,11 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
 
   /** Arrives before the signal, which is sent after it: Node reads its messages first. */
   #announceClosing(kept: (socket: ListeningSocket) => boolean): void {
-    const listeners = this.#sockets.flatMap((socket, at) => {
-      if (socket.end === 'handed-over' || kept(socket)) return [];
-      return { fd: firstListenerFd + at, seal: socket.end === 'sealed' };
-    });
+    const listeners = this.#sockets.flatMap((socket, at) =>
+      socket.end === 'kept' || kept(socket)
+        ? []
+        : { fd: firstListenerFd + at, seal: socket.end === 'sealed' },
+    );
     if (listeners.length > 0) this.#tell({ type: 'closing', listeners });
   }
 

@@ -4,7 +4,14 @@ import { type Address, formatAddress } from '../config/kinds/places.ts';
 import { problemAt } from '../config/section.ts';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import { BindError, type Problem, ProcessHandlerError } from '../errors.ts';
-import { bindAddress, type HeldSocket, ipOf, openFd, type SocketMaker } from './listening-socket.ts';
+import {
+  bindAddress,
+  type HeldSocket,
+  ipOf,
+  listenOn,
+  openFd,
+  type SocketMaker,
+} from './listening-socket.ts';
 
 export interface ListenersOptions {
   /** From the supervisor that this one takes over from: its `held`. */
@@ -60,6 +67,7 @@ export class Listeners {
   async prepare(configuration: Configuration): Promise<PreparedListeners> {
     this.#takeOver();
     const next = new Map<string, HeldSocket>();
+    const before = new Set([...this.#current.values(), ...this.#inherited.values()]);
     const problems: Problem[] = [];
     for (const config of configuration.sections.values()) {
       for (const address of config.bind ?? []) {
@@ -71,7 +79,7 @@ export class Listeners {
         }
       }
     }
-    const prepared = this.#prepared(configuration, next);
+    const prepared = this.#prepared(configuration, next, before);
     if (problems.length === 0) return prepared;
     prepared.rollback();
     throw new BindError(problems);
@@ -123,7 +131,10 @@ export class Listeners {
 
   async #open(address: Address, config: SectionConfig, wanted: readonly HeldSocket[]): Promise<HeldSocket> {
     const activated = await this.#findActivated(address);
-    if (activated && !wanted.includes(activated)) return activated;
+    if (activated && !wanted.includes(activated)) {
+      listenOn(activated, config);
+      return activated;
+    }
     const owner = [...wanted, ...this.#current.values()].find(
       ({ fd }) => address.type === 'fd' && fd === address.fd,
     );
@@ -139,10 +150,12 @@ export class Listeners {
     return [...this.#activated].find(({ fd, address: bound }) => name === bound || name === `fd://${fd}`);
   }
 
-  #prepared({ sections }: Configuration, next: ReadonlyMap<string, HeldSocket>): PreparedListeners {
+  #prepared(
+    { sections }: Configuration,
+    next: ReadonlyMap<string, HeldSocket>,
+    before: ReadonlySet<HeldSocket>,
+  ): PreparedListeners {
     const wanted = new Set(next.values());
-    const isNew = (socket: HeldSocket) =>
-      ![...this.#current.values(), ...this.#inherited.values()].includes(socket);
     return {
       of: section => {
         const config = sections.get(section);
@@ -162,7 +175,7 @@ export class Listeners {
       },
       rollback: () => {
         // What somebody else made cannot be made again.
-        for (const socket of wanted) if (isNew(socket) && socket.maker === 'ph') socket.close();
+        for (const socket of wanted) if (!before.has(socket) && socket.maker === 'ph') socket.close();
       },
     };
   }
@@ -170,7 +183,7 @@ export class Listeners {
   #problemOf(configuration: Configuration, section: string, address: Address, error: Error): Problem {
     const { file, directory, originOf } = configuration;
     const origin = originOf(section, 'bind');
-    let message = `${formatAddress(address)} ${reasonOf(error)}`;
+    let message = `${formatAddress(address)} ${reasonOf(error, address)}`;
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && this.#activated.size > 0) {
       const passed = [...this.#activated].map(socket => socket.address).join(', ');
       message += `; the service manager has passed on ${passed}, which has to be written just so`;
@@ -195,15 +208,16 @@ function take(fd: number, maker: SocketMaker): HeldSocket {
 }
 
 /** After the address. */
-function reasonOf(error: NodeJS.ErrnoException): string {
+function reasonOf(error: NodeJS.ErrnoException, address: Address): string {
   switch (error.code) {
     case 'EADDRINUSE':
       return 'is in use';
     case 'EADDRNOTAVAIL':
       return 'is no address of this machine';
     case 'EACCES':
-    case 'EPERM':
-      return `cannot be bound: ${error.message}; ports below 1024 need root or CAP_NET_BIND_SERVICE`;
+      return address.type === 'tcp'
+        ? `cannot be bound: ${error.message}; ports below 1024 need root or CAP_NET_BIND_SERVICE`
+        : `cannot be bound: ${error.message}`;
     default:
       return error instanceof ProcessHandlerError || error.code
         ? `cannot be bound: ${error.message}`

@@ -20,6 +20,7 @@ export class HeldSocket implements ListeningSocket {
   readonly #file: SocketFile | undefined;
   /** Another supervisor holds it as well, and goes on with it. */
   #isShared = false;
+  #isClosed = false;
 
   constructor(socket: BoundSocket, maker: SocketMaker, path = unixPath(socket)) {
     this.fd = socket.fd;
@@ -30,7 +31,8 @@ export class HeldSocket implements ListeningSocket {
   }
 
   get end(): ListeningSocket['end'] {
-    if (this.#isShared) return 'handed-over';
+    // While the supervisor has it, some worker accepts or will: one of another section, too, where an address has moved.
+    if (this.#isShared || !this.#isClosed) return 'kept';
     return this.maker === 'ph' ? 'sealed' : 'left';
   }
 
@@ -55,6 +57,9 @@ export class HeldSocket implements ListeningSocket {
 
   /** No one can connect to it any more; workers that have it can still accept who waits. */
   close(): void {
+    // The fd may be somebody else's by now.
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     // First, so that no connection comes in for the last worker that closes it.
     if (!this.#isShared) this.#file?.remove();
     this.#socket.close();
@@ -65,11 +70,20 @@ export class HeldSocket implements ListeningSocket {
 export async function bindAddress(address: Address, config: SectionConfig): Promise<HeldSocket> {
   const held = await bind(address, config);
   try {
-    held.listen(config.backlog);
+    listenOn(held, config);
     return held;
   } catch (error) {
     if (held.maker === 'ph') held.close();
-    throw address.type === 'fd' ? notOurs(error) : error;
+    throw error;
+  }
+}
+
+/** Throws where it cannot listen, such as a connection that was passed on in the place of a listening socket. */
+export function listenOn(held: HeldSocket, { backlog }: SectionConfig): void {
+  try {
+    held.listen(backlog);
+  } catch (error) {
+    throw held.maker === 'others' ? notOurs(error) : error;
   }
 }
 

@@ -1,6 +1,6 @@
 /** The file of a Unix socket: whose it is, who may connect, and when it goes. */
 
-import { chmodSync, chownSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accountIds } from '../account.ts';
@@ -94,8 +94,9 @@ function idsOf(user: string | undefined, group: string | undefined) {
 }
 
 async function removeStale(path: string): Promise<void> {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   if (!stats) return;
+  if (stats.isSymbolicLink()) throw new Error('is a symbolic link: name the path that it leads to');
   if (!stats.isSocket()) throw new Error('is there, and is no socket');
   const answer = await tryConnect(path);
   if (answer === undefined) throw new Error('is in use: a process accepts connections there');

@@ -59,6 +59,7 @@ async function sealed(server: net.Server): Promise<boolean> {
   const isConnected = await connected(filler);
   const isSealed = isConnected && server.listening && holdsOnly(filler, handle.fd, address.port);
   filler.destroy();
+  // Also what makes libuv accept again.
   if (!isSealed && server.listening) handle.listen(0);
   return isSealed;
 }

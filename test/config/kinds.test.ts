@@ -193,6 +193,7 @@ describe('a place', () => {
     assert.equal(addresses.parse('a:1 , unix:/x', '/').length, 2);
     rejects(addresses, /with commas/, '', 'a:1,', ',a:1');
     assert.equal(addresses.absolute?.('a:1, unix:x,unix:/y', '/d'), 'a:1, unix:/d/x, unix:/y');
+    assert.equal(addresses.absolute?.('unix:', '/d'), 'unix:');
   });
 
   it('that is an address reads back as it was', () => {

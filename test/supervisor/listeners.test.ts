@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { loadConfiguration } from '../../src/config/load.ts';
@@ -115,15 +124,50 @@ test('a rollback, and a failure at one address, leave everything as it was', asy
   assert.equal(await connect(address), 'connected');
 });
 
+test('an address that moves to another section is kept: who had it must not seal it', async t => {
+  const { configure, listeners } = setUp(t);
+  const own = listeners();
+  const first = await own.prepare(configure('unix:a.sock, unix:b.sock', 'unix:c.sock'));
+  first.commit();
+  const second = await own.prepare(configure('unix:c.sock', 'unix:a.sock'));
+  second.commit();
+  const ends = [...first.of('s0'), ...first.of('s1')].map(({ end }) => end);
+  assert.deepEqual(ends, ['kept', 'sealed', 'kept']);
+});
+
+test('a rollback after all has been closed closes what is new, and nothing twice', async t => {
+  const { configure, listeners, project } = setUp(t);
+  const own = listeners();
+  const first = await own.prepare(configure('unix:a.sock'));
+  first.commit();
+  const second = await own.prepare(configure('unix:a.sock, unix:b.sock'));
+  own.close();
+  // The number of the fd is another's now.
+  const taken = first.of('s0')[0]?.fd as number;
+  for (let fd = -1; fd !== taken; ) {
+    fd = openSync(project.path('app.js'), 'r');
+    const opened = fd;
+    cleanUp(t, () => closeSync(opened));
+    assert.ok(fd <= taken);
+  }
+  second.rollback();
+  assert.ok(fstatSync(taken).isFile());
+  assert.ok(!existsSync(project.path('b.sock')));
+});
+
+test('a symbolic link is no place for a socket, wherever it leads', async t => {
+  const { configure, listeners, project } = setUp(t);
+  const configuration = configure('unix:a.sock');
+  symlinkSync('nowhere', project.path('a.sock'));
+  await assert.rejects(listeners().prepare(configuration), {
+    message: /a\.sock is a symbolic link: name the path that it leads to$/,
+  });
+});
+
 test('another supervisor goes on with what is held, and who has handed it over removes no file', async t => {
   const { configure, listeners, project } = setUp(t);
   const configuration = configure('127.0.0.1:0, unix:a.sock');
   const { listeners: old, sockets: before } = await bindForOthers(configuration);
-  assert.deepEqual(
-    before.map(({ end }) => end),
-    ['sealed', 'sealed'],
-  );
-
   const next = listeners({ inherited: old.held });
   const after = await next.prepare(configuration);
   after.commit();
@@ -132,7 +176,7 @@ test('another supervisor goes on with what is held, and who has handed it over r
   old.handOver();
   assert.deepEqual(
     before.map(({ end }) => end),
-    ['handed-over', 'handed-over'],
+    ['kept', 'kept'],
   );
   assert.deepEqual(
     after.of('s0').map(({ end }) => end),
@@ -165,12 +209,13 @@ test('sockets of a service manager are found by name and by number, and their fi
   const prepared = await own.prepare(configure(`${tcp.address}, unix:a.sock`, `fd://${other.fd}`));
   prepared.commit();
   assert.deepEqual(
-    [...prepared.of('s0'), ...prepared.of('s1')].map(({ fd, address, end }) => [fd, address, end]),
-    [tcp, unix, other].map(({ fd, address }) => [fd, address, 'left']),
+    [...prepared.of('s0'), ...prepared.of('s1')].map(({ fd, address, maker }) => [fd, address, maker]),
+    [tcp, unix, other].map(({ fd, address }) => [fd, address, 'others']),
   );
   assert.deepEqual([...own.foreign], [...own.held.keys()]);
   assert.deepEqual(own.closeUnclaimed(), []);
   own.close();
+  assert.equal(prepared.of('s0')[0]?.end, 'left');
   assert.ok(existsSync(project.path('a.sock')));
 });
 

@@ -43,7 +43,7 @@ export const address: Kind<Address> = {
     return { type: 'tcp', host, port };
   },
   absolute: (text, directory) =>
-    text.startsWith('unix:') ? `unix:${path.parse(text.slice(5), directory)}` : text,
+    text.startsWith('unix:') ? `unix:${path.absolute?.(text.slice(5), directory)}` : text,
 };
 
 /** As it would be written in a file, paths absolute. */
