@@ -98,6 +98,13 @@ export class NoListenerError extends ProcessHandlerError {
   }
 }
 
+/** `serve()` was called for a listener that a server has or had already. */
+export class ListenerTakenError extends ProcessHandlerError {
+  constructor(section: string, address: string) {
+    super('PH_ERR_LISTENER_TAKEN', `[${section}] ${address} has a server already: each listener takes one`);
+  }
+}
+
 /** A task ran longer than `task_timeout`; its thread was ended. */
 export class TaskTimeoutError extends ProcessHandlerError {
   constructor(name: string, limit: number) {

@@ -2,13 +2,15 @@
 
 import type { Server } from 'node:net';
 import type { ClosingMessage, Listener } from '../channel/control.ts';
-import { NoListenerError } from '../errors.ts';
+import { ListenerTakenError, NoListenerError } from '../errors.ts';
 import { type ListenerEnd, ServedListener, type ServeOptions } from './serve.ts';
 
 export class Servers {
   readonly #section: string;
   readonly #options: () => ServeOptions;
   readonly #served: ServedListener[] = [];
+  /** Once its server is closed, a socket is gone for this process. */
+  readonly #taken = new Set<number>();
   readonly #ends = new Map<number, ListenerEnd>();
 
   constructor(section: string, options: () => ServeOptions) {
@@ -24,9 +26,11 @@ export class Servers {
     return this.#served.reduce((sum, { requests }) => sum + requests, 0);
   }
 
-  /** Throws a `NoListenerError`, and what `listen()` fails with. */
+  /** Throws a `NoListenerError`, a `ListenerTakenError`, and what `listen()` fails with. */
   async serve(server: Server, listener: Listener | undefined): Promise<void> {
     if (!listener) throw new NoListenerError(this.#section);
+    if (this.#taken.has(listener.fd)) throw new ListenerTakenError(this.#section, listener.address);
+    this.#taken.add(listener.fd);
     const served = new ServedListener(server, listener, this.#options());
     await served.listen();
     this.#served.push(served);

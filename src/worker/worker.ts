@@ -119,8 +119,8 @@ export class Worker {
    * request; `stop()` is called after that, and `this.signal` tells those who have to end a connection themselves.
    * Several listeners take one server each; default: the first.
    *
-   * Resolves when the server listens. Rejects with a `NoListenerError` without such a listener, and with the error of
-   * `listen()`.
+   * Resolves when the server listens. Rejects with a `NoListenerError` without such a listener, with a
+   * `ListenerTakenError` where it has a server already, and with the error of `listen()`.
    */
   protected serve(server: Server, ...given: [listener?: Listener | undefined]): Promise<void> {
     // One that is given and undefined is beyond those that there are, and not meant as the first.

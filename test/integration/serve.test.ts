@@ -365,6 +365,20 @@ test('serve() without bind, and for a listener that is not there, keeps the work
   }
 });
 
+test('a second server on a listener keeps the worker from booting and says why', async t => {
+  const module = servingModule(
+    `async initProcess() { for (const _ of [1, 2]) await this.serve(http.createServer()); }`,
+  );
+  const project = createProject(t, { 'app.mjs': module });
+  const args = ['run', 'app.mjs', '-t', '0', '--bind', 'unix:a.sock'];
+  const { code, stderr } = await runPh(t, args, { cwd: project.directory });
+  assert.match(
+    stderr,
+    /ListenerTakenError.*: \[app\] unix:.*a\.sock has a server already: each listener takes one/,
+  );
+  assert.equal(code, 5);
+});
+
 /** A request that is answered within `limit` ms. */
 async function answersWithin(address: string, limit: number): Promise<void> {
   const begun = performance.now();
