@@ -10,8 +10,8 @@ const bindAgainAfter = 30;
 export interface FileKeeperOptions {
   readonly logger: Logger;
   readonly pidfiles: () => readonly Pidfile[];
-  /** Sockets that nobody can connect to any more. */
-  readonly lost: () => readonly HeldSocket[];
+  /** Sockets that nobody can connect to any more; undefined during a reload, which may have bound them anew. */
+  readonly lost: () => readonly HeldSocket[] | undefined;
   /** Binds those whose file is gone anew, and gives them to workers; false where it is not the time for that. */
   readonly bindAgain: () => boolean;
 }
@@ -50,6 +50,7 @@ export class FileKeeper {
   /** A socket cannot get its file back: it is bound anew, for workers of a new generation. */
   #restoreSockets(): void {
     const lost = this.#options.lost();
+    if (!lost) return;
     const trouble = lost.map(describe).join(', ');
     if (trouble !== this.#socketTrouble) {
       this.#socketTrouble = trouble;

@@ -193,7 +193,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const files = new FileKeeper({
       logger: this.#logger,
       pidfiles: () => this.#instance?.pidfiles ?? [],
-      lost: () => this.#listeners.lost,
+      lost: () => (this.#reload?.isUnderWay ? undefined : this.#listeners.lost),
       bindAgain: () => this.#bindAgain(),
     });
     this.#upgrade = this.#createUpgrade();
@@ -401,7 +401,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #bindAgain(): boolean {
-    if (this.#state !== 'running' || this.#reload?.isUnderWay || this.#upgrade?.isPending) return false;
+    if (this.#state !== 'running' || this.#upgrade?.isPending) return false;
     this.#reload?.request(() => this.#configuration as Configuration);
     return true;
   }
