@@ -18,6 +18,9 @@ export async function addressesOf(ph: Ph, count = 1, from = 0): Promise<string[]
   return (await ph.logs(/^listening on /, count, from)).map(({ msg }) => msg.slice('listening on '.length));
 }
 
+/** A connection on which nothing happens for that long has failed, ms. */
+const patience = 20_000;
+
 /** One connection, and all that it has received. */
 export class Client {
   readonly socket: net.Socket;
@@ -28,6 +31,7 @@ export class Client {
 
   constructor(address: string) {
     this.socket = net.connect({ ...target(address), allowHalfOpen: true });
+    this.socket.setTimeout(patience, () => this.socket.destroy());
     let error: NodeJS.ErrnoException | undefined;
     this.socket.on('error', caught => {
       error = caught;
