@@ -70,9 +70,18 @@ export class ClientCall {
 }
 
 function callText(method: string, payload: unknown, id: number | undefined): string {
-  const written: string | undefined = JSON.stringify(payload);
+  const written = payloadText(method, payload);
   // An object is named parameters; whatever else is the only one of positional parameters, an array included.
   const params = written === undefined || written.startsWith('{') ? written : `[${written}]`;
   const members = [`"method":${JSON.stringify(method)}`, params && `"params":${params}`, id && `"id":${id}`];
   return `{"jsonrpc":"2.0",${members.filter(Boolean).join(',')}}`;
+}
+
+function payloadText(method: string, payload: unknown): string | undefined {
+  try {
+    return JSON.stringify(payload);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    throw new TypeError(`the payload of ${method} cannot be written as JSON: ${reason}`, { cause: error });
+  }
 }

@@ -32,7 +32,7 @@ export class Transport {
   /** Throws a `TypeError` for an address that is none. */
   constructor(address: string, options: TransportOptions) {
     this.#socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
-    this.#url = parseUrl(this.#socketPath === undefined ? address : 'http://localhost/', address);
+    this.#url = parseUrl(this.#socketPath ? 'http://localhost/' : address, address);
     this.server = address;
     this.#options = options;
     this.#http = this.#load();
