@@ -85,3 +85,31 @@ test('the example of docs/pool.md prints what its text says', t => {
   });
   assert.equal(printed, output);
 });
+
+test('the RpcWorker and the clients of docs/rpc.md do as its text says', async t => {
+  const text = read('docs/rpc.md');
+  const [, iniOfWords = ''] = /```ini\n([\s\S]*?)```/.exec(text) ?? [];
+  const codeOf = (file: string) =>
+    new RegExp(`\`\`\`ts\\n// ${file}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? '';
+  const printedBy = (file: string) =>
+    new RegExp(`npx tsx ${file}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? '';
+  const project = createProject(t, {
+    'ph.ini': `${iniOfWords.replace(':8080', ':0')}\n[math]\ntask = tasks/math.ts\nbind = 127.0.0.1:0\n`,
+    'tasks/words.ts': codeOf('tasks/words.ts'),
+    'tasks/math.ts': read('tasks/math.ts'),
+    'words-client.mts': codeOf('words-client.mts'),
+  });
+  const env = { WORDS_TOKEN: 's3cret' };
+  const ph = startPh(t, ['run'], { cwd: project.directory, env });
+  await ph.ready();
+  const [, , math] = await addressesOf(ph, 3);
+  project.write('client.mts', codeOf('client.mts').replace('127.0.0.1:8080', String(math)));
+  for (const file of ['client.mts', 'words-client.mts']) {
+    const printed = execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), file], {
+      cwd: project.directory,
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+    });
+    assert.equal(printed, printedBy(file));
+  }
+});
