@@ -180,7 +180,7 @@ test('another supervisor goes on with what is held, and who has handed it over r
   );
   assert.deepEqual(
     after.of('s0').map(({ end }) => end),
-    ['handed-over', 'handed-over'],
+    ['kept', 'kept'],
     'as long as it may yet fail',
   );
   next.takeCharge();
