@@ -40,6 +40,10 @@ export function checkSection(
       `${nameOf('restart_delay')} (${restartDelay} ms) exceeds ${nameOf('restart_delay_max')} (${restartDelayMax} ms)`,
     );
   }
+  // As a variable of the environment may be that was meant to hold one: it must not open the service to everybody.
+  if (resolved.values.get('rpc_token')?.text === '') {
+    report('rpc_token', 'PH_ERR_CONFIG_RPC_TOKEN', 'is empty; remove the key where calls need no token');
+  }
   if (queue !== undefined && queueUrl === undefined && !failed.has('queue_url')) {
     report('queue', 'PH_ERR_CONFIG_QUEUE_URL', 'a queue needs queue_url, the server that holds it');
   }

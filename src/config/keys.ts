@@ -27,6 +27,8 @@ export interface KeyDefinition {
   readonly scope: 'section' | 'supervisor';
   /** One sentence. */
   readonly doc: string;
+  /** The value is not shown to anybody. */
+  readonly secret?: true;
   /** Set: the key is checked, and has no effect yet; says what is missing. */
   readonly inert?: string;
 }
@@ -226,6 +228,7 @@ export const KEYS = [
     kind: text,
     default: undefined,
     scope: 'section',
+    secret: true,
     doc: 'Token that RPC calls have to carry, as `Authorization: Bearer TOKEN`; take it from the environment: `%(ENV_NAME)s`.',
   },
   {

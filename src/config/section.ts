@@ -56,12 +56,14 @@ export function resolveSection(
   return { name, values, failed, problems };
 }
 
+const hidden = '(hidden)';
+
 /** The texts of what has been set, in the order of the file, without built-in defaults and what cannot be resolved. */
 export function textsOf({ values, failed }: ResolvedSection): Map<string, string> {
   const set = [...values].filter(([key, { origin }]) => origin !== undefined && !failed.has(key));
   const lineOf = ({ origin }: Value) => origin?.line ?? Number.MAX_SAFE_INTEGER;
   set.sort(([, a], [, b]) => lineOf(a) - lineOf(b));
-  return new Map(set.map(([key, { text }]) => [key, text]));
+  return new Map(set.map(([key, { text }]) => [key, findKey(key)?.secret ? hidden : text]));
 }
 
 /** Keys that no table knows and that look like one that it does. */

@@ -363,6 +363,16 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(problems('threads = x\nmin_threads = 3\n')), ['VALUE 3 [job] threads']);
   });
 
+  it('is a token that is empty, whatever was to fill it, and what it is nobody is shown', t => {
+    for (const value of ['', '%(ENV_TOKEN)s', '%(other)s\nother =']) {
+      const { problems } = read(t, `${JOB}rpc_token = ${value}\n`, { env: { TOKEN: '' } });
+      assert.deepEqual(summary(problems), ['RPC_TOKEN 3 [job] rpc_token'], value);
+    }
+    const { texts, configuration } = read(t, `${JOB}rpc_token = hush\n`);
+    assert.equal(texts.get('job')?.get('rpc_token'), '(hidden)');
+    assert.equal(configuration?.sections.get('job')?.rpcToken, 'hush');
+  });
+
   it('are the restart delays', t => {
     assert.deepEqual(summary(read(t, `${JOB}restart_delay = 2m\n`).problems), [
       'RESTART_DELAY 3 [job] restart_delay',
