@@ -37,6 +37,7 @@ Examples:
   $ ph run                                     run every section of ph.ini that has a task
   $ ph run -s images -s mail -c /etc/ph.ini    run two of them
   $ ph run -d --set log_file=ph.log            in the background
+  $ ph run tasks/web.ts -b 127.0.0.1:8080      with an address on which its workers accept
   $ ph run tasks/jobexecute.ts --watch         restart when the code changes`,
     );
 

@@ -129,7 +129,7 @@ export const KEYS = [
     kind: integer(0),
     default: '0',
     scope: 'section',
-    doc: 'A worker process is replaced after that many requests (tasks, RPC calls, `handleRequest` rounds); 0 is never.',
+    doc: 'A worker process is replaced after that many requests (tasks, RPC calls, requests to `this.serve()`, `handleRequest` rounds); 0 is never.',
   },
   {
     name: 'max_requests_jitter',
@@ -413,7 +413,7 @@ export const KEYS = [
     kind: umask,
     default: undefined,
     scope: 'section',
-    doc: 'File mode bits that files of the worker processes do not get.',
+    doc: 'File mode bits that files of the worker processes, and the Unix sockets of bind, do not get.',
   },
   {
     name: 'nice',

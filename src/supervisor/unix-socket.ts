@@ -18,12 +18,13 @@ const retryDelay = 10;
 /** The file of a socket that this process has bound. */
 export class SocketFile {
   readonly path: string;
-  readonly #identity: string;
+  readonly #identity: string | undefined;
 
-  /** The file that is there now. */
+  /** The file that is there now; without one it is gone from the beginning. */
   constructor(path: string) {
     this.path = path;
-    this.#identity = identityOf(statSync(path));
+    const stats = statSync(path, { throwIfNoEntry: false });
+    this.#identity = stats && identityOf(stats);
   }
 
   get state(): 'ours' | 'gone' | 'replaced' {

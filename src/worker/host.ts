@@ -35,6 +35,8 @@ export class Host {
   #threads: Threads | undefined;
   #server: TaskServer | undefined;
   #requests = 0;
+  /** Bytes. */
+  #rss = 0;
 
   constructor(boot: BootMessage) {
     this.#boot = boot;
@@ -191,9 +193,14 @@ export class Host {
   }
 
   #beat(): void {
+    try {
+      this.#rss = process.memoryUsage.rss();
+    } catch {
+      // Where connections have taken all file descriptors, what it was before will do.
+    }
     void this.#tell({
       type: 'heartbeat',
-      rss: process.memoryUsage.rss(),
+      rss: this.#rss,
       running: this.#threads?.running ?? [],
       queued: this.#threads?.queued ?? 0,
       connections: this.#servers.connections,

@@ -80,21 +80,21 @@ export class ServedListener {
   }
 
   async #drain(end: ListenerEnd): Promise<void> {
-    const begun = performance.now();
     this.#connections?.beginDrain();
     if (end !== 'leave' && this.#server.listening) {
       await takeWaiting(this.#server, end === 'seal').catch(error => this.#onTrouble(error));
     }
     // Not that of HTTP servers, which ends idle connections even where a request has just arrived.
     if (this.#server.listening) net.Server.prototype.close.call(this.#server);
-    const settled = begun + Math.min(settleTime, this.#options.gracefulTimeout / 4);
+    const closedAt = performance.now();
+    const settledAt = closedAt + Math.min(settleTime, this.#options.gracefulTimeout / 4);
     const isClosed = this.#closed.then(() => true);
     for (;;) {
       if (await Promise.race([isClosed, delay(sweepInterval, false)])) return;
       // What the kernel holds for us has been read then: a connection with a request in it is not idle.
       await nextTurn();
-      if (performance.now() > settled) this.#connections?.closeIdle();
-      if (performance.now() > begun + silentLimit) this.#endSilent();
+      if (performance.now() > settledAt) this.#connections?.closeIdle();
+      if (performance.now() > closedAt + silentLimit) this.#endSilent();
     }
   }
 

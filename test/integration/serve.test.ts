@@ -2,21 +2,22 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import tls from 'node:tls';
 import autocannon from 'autocannon';
 import { cleanUp } from '../helpers/cleanup.ts';
 import { addressesOf, Client, connect, fetchBody, get, lastGet, target } from '../helpers/clients.ts';
-import { isReadyLine, type LogRecord, type Ph, runPh, startPh } from '../helpers/ph.ts';
+import { isReadyLine, type LogRecord, type Ph, type PhOptions, runPh, startPh } from '../helpers/ph.ts';
 import { rssOf, until } from '../helpers/processes.ts';
 import { createProject, iniText } from '../helpers/project.ts';
 import { servingModule, slowAnswers } from '../helpers/serving.ts';
 
 type Keys = Readonly<Record<string, string | number>>;
 
-async function start(t: TestContext, module: string, keys: Keys = {}) {
+async function start(t: TestContext, module: string, keys: Keys = {}, options: Partial<PhOptions> = {}) {
   const config = { task: 'app.mjs', threads: 0, bind: '127.0.0.1:0', ...keys };
   const project = createProject(t, { 'app.mjs': module, 'ph.ini': iniText({ web: config }) });
-  const ph = startPh(t, ['run'], { cwd: project.directory });
+  const ph = startPh(t, ['run'], { cwd: project.directory, ...options });
   const workers = await ph.ready();
   const addresses = await addressesOf(ph, config.bind.split(',').length);
   return { ph, workers, project, addresses, address: addresses[0] as string };
@@ -424,6 +425,20 @@ test('slow, silent and cut-off clients, and one that never reads, disturb nobody
   assert.equal(await body.ended, 'end');
   // They had not said anything, and were not waited for.
   for (const client of idle) assert.equal(await client.ended, 'end');
+});
+
+test('S54 more connections than file descriptors: the worker lives on, and answers when there are some again', async t => {
+  const launcher = ['bash', '-c', 'ulimit -n 90; exec "$@"', 'bash'];
+  const { ph, address, workers } = await start(t, slowAnswers, { timeout: '500ms' }, { launcher });
+  const flood = Array.from({ length: 200 }, () => connect(t, address));
+  await Promise.all(flood.map(client => client.connected()));
+  // Those for whom there is none are closed.
+  await Promise.any(flood.map(client => client.ended));
+  // Heartbeats go on meanwhile, ten a second.
+  await delay(500);
+  for (const client of flood) client.socket.destroy();
+  assert.equal(await fetchBody(address), `pid ${workers.get(1)}`);
+  assert.ok(!ph.records.some(({ level }) => level >= 50));
 });
 
 test('S01 three reloads under load from clients that keep their connections: no request fails', async t => {

@@ -189,6 +189,17 @@ test('another supervisor goes on with what is held, and who has handed it over r
   assert.ok(!existsSync(project.path('a.sock')), 'it is the next one that removes it');
 });
 
+test('S28 a Unix socket whose file was gone before it was inherited is bound anew', async t => {
+  const { configure, listeners, project } = setUp(t);
+  const configuration = configure('unix:a.sock');
+  const { listeners: old } = await bindForOthers(configuration);
+  renameSync(project.path('a.sock'), project.path('b.sock'));
+  const next = listeners({ inherited: old.held });
+  const prepared = await next.prepare(configuration);
+  prepared.commit();
+  assert.equal(await connect(addressesOf(prepared.of('s0'))[0] as string), 'connected');
+});
+
 test('what was inherited and nobody asks for is closed, once', async t => {
   const { configure, listeners } = setUp(t);
   const { listeners: old } = await bindForOthers(configure('127.0.0.1:0', 'unix:a.sock'));
