@@ -83,11 +83,6 @@ export class Lane {
     return this.#isBusy ? this.#tasks.length - this.#memory.ended : 0;
   }
 
-  /** Tasks of the batch that were not reported as ended. */
-  get unreported(): number {
-    return this.#isBusy ? this.#tasks.length - this.#reported : 0;
-  }
-
   /** Whether results may stand in the memory that nobody tells of: those before a task that was not sent ahead. */
   get hasSilentResults(): boolean {
     return this.#isBusy && this.#lastShort > this.#reported;

@@ -38,7 +38,7 @@ export const slowAnswers = servingModule(
     switch (pathname) {
       case '/': return void response.end(said);
       case '/slow': return void setTimeout(() => response.end(said), ms);
-      case '/stream': response.write('begun by ' + process.pid); return void setTimeout(() => response.end(said), ms);
+      case '/stream': response.write('begun '); return void setTimeout(() => response.end(said), ms);
       case '/block': console.log('blocking'); for (const end = Date.now() + ms; Date.now() < end; ); return void response.end(said);
       case '/never': return void console.log('got a request that is never answered');
       case '/body': request.resume().on('end', () => response.end(said)); return;

@@ -27,6 +27,12 @@ export default class extends Worker {
 }
 `;
 
+const brokenOnRequest = `
+import { existsSync } from 'node:fs';
+while (!existsSync('fail')) await new Promise(resolve => setTimeout(resolve, 10));
+throw new Error('broken');
+`;
+
 const isDrained = ({ exit }: LogRecord) => exit === 'drained';
 
 const keys = {
@@ -91,13 +97,12 @@ async function scale({ ph, project }: Deployment, signal: 'SIGTTIN' | 'SIGTTOU')
 /** The new workers of one section are ready, and have connections, when that of another one fails. */
 async function failUpgrade({ ph, project }: Deployment): Promise<void> {
   const broken = { ...app, task: 'broken.mjs' };
-  project.write(
-    'broken.mjs',
-    `await new Promise(resolve => setTimeout(resolve, 400)); throw new Error('broken');`,
-  );
+  project.write('broken.mjs', brokenOnRequest);
   project.write('ph.ini', iniText({ app: { ...app, ...keys }, broken }));
   const mark = ph.records.length;
   process.kill(pidIn(project) as number, 'SIGUSR2');
+  await ph.logs(record => isReadyLine(record) && record.section === 'app', 2, mark);
+  project.write('fail', '');
   await ph.log(/^upgrade failed.*some workers could not boot: broken/, mark);
 }
 
