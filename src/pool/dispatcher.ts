@@ -5,6 +5,7 @@
 
 import type { Thrown } from '../channel/error-value.ts';
 import { Status, type TaskRecord, valueOfRecord } from '../channel/records.ts';
+import { longTask, RunTimes } from '../channel/run-times.ts';
 import {
   NoThreadsError,
   QueueTimeoutError,
@@ -17,10 +18,9 @@ import {
 import type { ExitReason } from '../group/exit-reason.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import type { PoolTask } from './pool-task.ts';
-import { RunTimes } from './run-times.ts';
 import { Suspects } from './suspects.ts';
 import { TaskQueue } from './task-queue.ts';
-import { longTask, WorkerLink } from './worker-link.ts';
+import { WorkerLink } from './worker-link.ts';
 
 export interface DispatcherEvents {
   /** How long a task waited and ran, ms. */

@@ -4,6 +4,7 @@ import { ReceivedBlobs } from '../channel/blobs.ts';
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameReader, FrameType } from '../channel/frames.ts';
 import { forEachRecord, isFinal, Status, type TaskRecord } from '../channel/records.ts';
+import { longTask } from '../channel/run-times.ts';
 import { TaskWriter } from '../channel/tasks.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import type { PoolTask } from './pool-task.ts';
@@ -16,9 +17,7 @@ export interface LinkEvents {
 
 /** Work that may be sent ahead of a thread, ms: it hides the way there and back, and is what a crash costs. */
 const sentAhead = 1;
-/** Of work of that length or longer only one task is sent ahead, and called back when another process is free for it. */
-export const longTask = 1;
-/** For still longer work the way there and back does not count, ms. */
+/** Of longer work no task is sent ahead: the way there and back does not count, ms. */
 const longestAhead = 25;
 /** The same in tasks per thread. */
 const mostAhead = 512;

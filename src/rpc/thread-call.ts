@@ -36,8 +36,8 @@ export class ThreadCall implements RpcTask {
   readonly id: number;
   readonly call: TaskCall;
   readonly bytes: Buffer;
-  readonly isAhead = false;
-  readonly isLong = false;
+  isAhead = false;
+  isLong = false;
   readonly blobs = none;
   readonly start = 0;
   readonly end: number;

@@ -66,7 +66,7 @@ export class Lanes {
 
   /** Lanes that take the next task at once. */
   get idle(): number {
-    return this.#lanes.filter(lane => !lane.isBusy).length;
+    return this.#lanes.filter(lane => lane.unended === 0).length;
   }
 
   get running(): RunningTask[] {

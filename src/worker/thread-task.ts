@@ -13,6 +13,9 @@ export type ChannelTask = EncodedTask;
 
 /** A JSON-RPC call that this process has received: many of them travel together, and their results come as text. */
 export interface RpcTask extends EncodedTask {
+  /** Both known when it is submitted. */
+  isAhead: boolean;
+  isLong: boolean;
   /** The text of the response, in UTF-8. */
   settle(response: Buffer): void;
   /** It threw, or the thread that ran it was lost. */

@@ -6,6 +6,7 @@ import type { ModuleSource, RunningTask, ThreadOptions } from '../channel/contro
 import { decodeThrown, encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
+import { longTask, RunTimes } from '../channel/run-times.ts';
 import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
@@ -52,6 +53,7 @@ export class Threads implements TaskPool {
   readonly #broadcastsToStart: ChannelTask[] = [];
   readonly #scratch = new ByteWriter();
   readonly #whenIdle = new Set<() => void>();
+  readonly #rpcTimes = new RunTimes();
   #taskNames: readonly string[] = [];
   /** Tasks that are not over. */
   #active = 0;
@@ -171,6 +173,10 @@ export class Threads implements TaskPool {
     if (!this.#set) throw new NoThreadsError();
     const room = maxQueue > 0 ? Math.max(0, maxQueue - this.queued + this.#lanes.idle) : tasks.length;
     const accepted = room < tasks.length ? tasks.slice(0, room) : tasks;
+    for (const task of accepted) {
+      const runTime = this.#rpcTimes.guess(task.call.name);
+      task.isLong = task.isAhead = runTime >= longTask && Number.isFinite(runTime);
+    }
     this.#active += accepted.length;
     this.#lanes.submit(accepted);
     return accepted.length;
@@ -219,7 +225,7 @@ export class Threads implements TaskPool {
     return new Lane(number, () => this.#set as ThreadSet, {
       onRecords: (bytes, tasks, blobs) => {
         // Later, since the thread waits for its next batch: to write responses takes longer than to make them.
-        if (areRpc(tasks)) process.nextTick(settleRpcTasks, bytes, tasks);
+        if (areRpc(tasks)) process.nextTick(settleRpcTasks, bytes, tasks, this.#rpcTimes);
         else this.#events.onRecords(bytes, blobs);
       },
       onEnded: tasks => this.#onEnded(tasks),

@@ -1,4 +1,7 @@
-/** How long tasks of each name run, as far as is known: it says how many of them may be sent ahead. Pure. */
+/** How long tasks of each name run, as far as is known: it says how many of them may wait behind a thread. Pure. */
+
+/** Work of that length or longer keeps a thread for itself: nothing but one more of it waits behind it, ms. */
+export const longTask = 1;
 
 /** A guess follows longer runs at once and shorter ones slowly: what is long now and then counts as long. */
 const rise = 1 / 4;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { RunTimes } from '../../src/pool/run-times.ts';
+import { RunTimes } from '../../src/channel/run-times.ts';
 
 function after(...runs: readonly number[]): number {
   const times = new RunTimes();
