@@ -7,6 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { readOptions } from './lib/options.ts';
 
 const { json } = readOptions('Runs all benches.');
+/** By the name of their file. */
+const benches = {
+  pools: 'Threads, processes, or both',
+  boot: 'Boot and recovery',
+  rpc: 'JSON-RPC and sockets',
+  deploys: 'Deploys under load',
+};
 
 /** What the bench prints. */
 async function run(name: string): Promise<string> {
@@ -19,13 +26,10 @@ async function run(name: string): Promise<string> {
   return output;
 }
 
-const pools = await run('pools');
-if (!json) process.stdout.write(`## Threads, processes, or both\n\n${pools}\n`);
-const boot = await run('boot');
-if (!json) process.stdout.write(`## Boot and recovery\n\n${boot}\n`);
-const rpc = await run('rpc');
-process.stdout.write(
-  json
-    ? `${JSON.stringify({ pools: JSON.parse(pools), boot: JSON.parse(boot), rpc: JSON.parse(rpc) }, null, 2)}\n`
-    : `## JSON-RPC and sockets\n\n${rpc}`,
-);
+const reports: Record<string, unknown> = {};
+for (const [name, title] of Object.entries(benches)) {
+  const output = await run(name);
+  if (json) reports[name] = JSON.parse(output);
+  else process.stdout.write(`## ${title}\n\n${output}\n`);
+}
+if (json) process.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
