@@ -3,7 +3,8 @@
 import type { SectionConfig } from '../config/types.ts';
 import { withResolvers } from '../promise.ts';
 import type { Launch } from './launch.ts';
-import type { ListeningSocket, WorkerProcess } from './worker-process.ts';
+import type { ListeningSocket } from './spawn.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 /** What workers are started from; a reload makes the next one. */
 export interface Generation {

@@ -11,8 +11,9 @@ import { GroupLog } from './group-log.ts';
 import { prepareLaunch } from './launch.ts';
 import { RestartPolicy } from './restart-policy.ts';
 import { type Slot, Slots } from './slots.ts';
+import type { ListeningSocket } from './spawn.ts';
 import { TimeLimits } from './time-limits.ts';
-import { type ListeningSocket, WorkerProcess } from './worker-process.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 export type GroupState = 'starting' | 'running' | 'reloading' | 'backoff' | 'failed' | 'stopping' | 'stopped';
 

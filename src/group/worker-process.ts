@@ -1,48 +1,27 @@
 /** The master's view of one worker process. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Duplex, Readable } from 'node:stream';
 import {
-  type BootMode,
   type ErrorReport,
   firstListenerFd,
   type Heartbeat,
-  type Listener,
   type MasterMessage,
-  type ThreadOptions,
   tasksFd,
   type WorkerMessage,
 } from '../channel/control.ts';
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameType } from '../channel/frames.ts';
 import { watchdogFd } from '../channel/watchdog.ts';
-import type { SectionConfig } from '../config/types.ts';
 import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
-import { type Launch, workerEntry } from './launch.ts';
+import { bootMessage, type ListeningSocket, spawnWorker, type WorkerSpec } from './spawn.ts';
 import { StackClient } from './stack-client.ts';
 
 const workerStates = ['starting', 'ready', 'draining', 'exited'] as const;
 
 export type WorkerState = (typeof workerStates)[number];
-
-/** A listening socket that this process holds, under its own `fd`. */
-export interface ListeningSocket extends Pick<Listener, 'fd' | 'address'> {
-  /** For a worker that drains: others accept from it, or nobody of ours does and it ends, or somebody else may hold it. */
-  readonly end: 'kept' | 'sealed' | 'left';
-}
-
-export interface WorkerSpec {
-  readonly config: SectionConfig;
-  readonly launch: Launch;
-  readonly index: number;
-  readonly generation: number;
-  readonly mode: BootMode;
-  /** Inherited by it, in this order. */
-  readonly sockets?: readonly ListeningSocket[];
-  readonly threadOptions?: ThreadOptions | undefined;
-}
 
 interface WorkerEvents {
   ready: [];
@@ -242,17 +221,8 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
 
   /** Undefined where the system refuses: some of its errors are thrown, others are an event. */
   #spawn(): ChildProcess | undefined {
-    const { config, launch } = this.spec;
     try {
-      const child = spawn(process.execPath, [...launch.execArgv, workerEntry], {
-        cwd: config.basePath,
-        env: launch.env,
-        // A group of its own: a terminal's Ctrl-C does not reach it, and what it starts can be ended with it.
-        detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe', ...this.#sockets.map(({ fd }) => fd)],
-        // What a pool gives to its threads may be any value that can be cloned.
-        serialization: 'advanced',
-      });
+      const child = spawnWorker(this.spec);
       if (child.pid !== undefined) return child;
       child.on('error', error => this.#onSpawnError(error));
     } catch (error) {
@@ -263,25 +233,14 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
   }
 
   async #sendBoot(): Promise<void> {
-    const { mode, config, launch, index, generation, threadOptions = {} } = this.spec;
-    let entry: string;
     try {
       // While the child starts, which takes longer.
-      entry = launch.loader === 'compiled' ? await compile(config.task) : config.task;
+      this.#tell(await bootMessage(this.spec));
     } catch (error) {
       const { message, stack, details = stack ?? message } = error as Error & { details?: string };
       this.#bootError = { message, details };
       this.#killGroup();
-      return;
     }
-    const module = { task: config.task, entry, loader: launch.loader };
-    const { backlog } = config;
-    const listeners = this.#sockets.map(({ address }, at) => ({
-      fd: firstListenerFd + at,
-      address,
-      backlog,
-    }));
-    this.#tell({ type: 'boot', mode, config, module, index, generation, threadOptions, listeners });
   }
 
   /** Arrives before the signal, which is sent after it: Node reads its messages first. */
@@ -389,10 +348,4 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       // No process is left in the group.
     }
   }
-}
-
-/** The compiler is loaded only where it is needed: most workers start without it. */
-async function compile(task: string): Promise<string> {
-  const { compileTaskModule } = await import('./compile.ts');
-  return compileTaskModule(task);
 }

@@ -1,7 +1,7 @@
 /** What a configuration needs of the system, and others may have: pidfiles and addresses. */
 
 import type { Configuration } from '../config/types.ts';
-import type { ListeningSocket } from '../group/worker-process.ts';
+import type { ListeningSocket } from '../group/spawn.ts';
 import type { Instance } from './instance.ts';
 import type { Listeners } from './listeners.ts';
 

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type Address, formatAddress } from '../config/kinds/places.ts';
 import type { SectionConfig } from '../config/types.ts';
-import type { ListeningSocket } from '../group/worker-process.ts';
+import type { ListeningSocket } from '../group/spawn.ts';
 import { unixPathOf } from './activation.ts';
 import { BoundSocket, bindTcp } from './bind.ts';
 import { bindUnixSocket, SocketFile } from './unix-socket.ts';

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import { BindError, ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
-import type { ListeningSocket } from '../group/worker-process.ts';
+import type { ListeningSocket } from '../group/spawn.ts';
 import { withResolvers } from '../promise.ts';
 import type { Claim } from './claim.ts';
 
