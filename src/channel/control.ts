@@ -2,6 +2,7 @@
 
 import type { ResourceLimits } from 'node:worker_threads';
 import type { SectionConfig } from '../config/types.ts';
+import type { Statistics } from './statistics.ts';
 
 /** The socketpair on which tasks come and their results go; the worker's fd of this number. */
 export const tasksFd = 5;
@@ -88,6 +89,7 @@ export interface Heartbeat {
   /** Open ones of servers on the listening sockets, and the requests on them that are being answered. */
   readonly connections: number;
   readonly requests: number;
+  readonly statistics?: Statistics;
 }
 
 export type WorkerMessage =

@@ -1,0 +1,50 @@
+/** What a worker process counts of itself, and says with every heartbeat: since it began, so that counts only grow. */
+
+/** How tasks end; `timed-out` by `task_timeout`, `cancelled` by whoever asked for them, `lost` with their thread. */
+export const outcomes = ['done', 'failed', 'timed-out', 'cancelled', 'lost'] as const;
+
+export type Outcome = (typeof outcomes)[number];
+
+/** Upper bounds of the buckets of a `TimeHistogram`, ms; one more bucket takes what is above the last. */
+export const timeBuckets = [
+  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000,
+] as const;
+
+export interface TimeHistogram {
+  /** How many were in each bucket, and in no lower one. */
+  readonly counts: readonly number[];
+  /** Of all, ms. */
+  readonly sum: number;
+}
+
+export interface RpcCount {
+  readonly method: string;
+  /** `ok`, or the code of the error that was answered. */
+  readonly code: string;
+  readonly count: number;
+}
+
+export interface Statistics {
+  readonly tasks: Readonly<Record<Outcome, number>>;
+  readonly runTime: TimeHistogram;
+  /** From when the process had the task until a thread began it. */
+  readonly waitTime: TimeHistogram;
+  /** Run times of the tasks that ended lately, ms; 0 where none did. */
+  readonly recent: { readonly p50: number; readonly p95: number };
+  readonly rpc: readonly RpcCount[];
+  /** Connections that were accepted on the listening sockets. */
+  readonly accepted: number;
+  readonly cpu: {
+    /** Of all threads, ms. */
+    readonly total: number;
+    /** Lately, of one core: 200 is two cores. */
+    readonly percent: number;
+  };
+  /** Of the main thread, lately. */
+  readonly eventLoop: {
+    /** Part of the time that it was busy, 0 to 1. */
+    readonly utilization: number;
+    /** The 99th percentile of how late it came to its timers, ms. */
+    readonly delay: number;
+  };
+}
