@@ -356,3 +356,80 @@ export class CompileError extends ProcessHandlerError {
     this.details = error.details;
   }
 }
+
+/** The supervisor is stopping, and begins nothing any more. */
+export class StoppingError extends ProcessHandlerError {
+  constructor() {
+    super('PH_ERR_STOPPING', 'the supervisor is stopping');
+  }
+}
+
+/** The supervisor is in the middle of something that has to end first. */
+export class BusyError extends ProcessHandlerError {
+  constructor(reason: string) {
+    super('PH_ERR_BUSY', reason);
+  }
+}
+
+/** The supervisor that was to take over did not; the old one goes on. */
+export class UpgradeFailedError extends ProcessHandlerError {
+  constructor(reason: string) {
+    super('PH_ERR_UPGRADE_FAILED', `upgrade failed, everything stays as it was: ${reason}`);
+  }
+}
+
+/** A command names a section that does not run. */
+export class NoSectionError extends ProcessHandlerError {
+  constructor(name: string, known: Iterable<string>) {
+    super(
+      'PH_ERR_NO_SECTION',
+      `no section is named "${name}"; there are: ${[...known].join(', ') || 'none'}`,
+      {
+        exitCode: ExitCode.usage,
+      },
+    );
+  }
+}
+
+/** The control socket cannot be made, or cannot be put where it belongs. */
+export class ControlSocketError extends ProcessHandlerError {
+  constructor(path: string, reason: string, cause?: unknown) {
+    super('PH_ERR_CONTROL_SOCKET', `control socket ${path}: ${reason}`, { cause });
+  }
+}
+
+/** What a supervisor answered instead of doing what it was asked to; `code` is that of the supervisor's own error. */
+export class ControlError extends ProcessHandlerError {
+  /** The user's own error and stack, where there is one. */
+  readonly details: string | undefined;
+
+  constructor(
+    code: string,
+    message: string,
+    { details, exitCode }: { details?: string | undefined; exitCode?: ExitCode } = {},
+  ) {
+    super(code, message, exitCode === undefined ? {} : { exitCode });
+    this.details = details;
+  }
+}
+
+/** No supervisor answers at the control socket. */
+export class NotRunningError extends ProcessHandlerError {
+  constructor(message: string, cause?: unknown) {
+    super('PH_ERR_NOT_RUNNING', message, { exitCode: ExitCode.notRunning, cause });
+  }
+}
+
+/** A supervisor has not answered in time; what it was asked to do goes on. */
+export class ControlTimeoutError extends ProcessHandlerError {
+  constructor(what: string, limit: number) {
+    super('PH_ERR_CONTROL_TIMEOUT', `${what} is not done after ${limit / 1000} s; it goes on`);
+  }
+}
+
+/** A section has no worker to do what it was asked to, and will not have one soon. */
+export class SectionFailedError extends ProcessHandlerError {
+  constructor(section: string, reason: string) {
+    super('PH_ERR_SECTION_FAILED', `[${section}] has no worker: ${reason}`);
+  }
+}

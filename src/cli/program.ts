@@ -1,8 +1,8 @@
 /** Parses the command line and hands over to a command. */
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ExitCode } from '../errors.ts';
+import { packageVersion } from '../version.ts';
 import type { ConfigurationOptions } from './configuration.ts';
 import { explain } from './explain.ts';
 
@@ -10,10 +10,9 @@ import { explain } from './explain.ts';
 type Action<Options> = (file: string | undefined, options: Options) => Promise<ExitCode>;
 
 function program(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   const ph = new Command('ph')
     .description('Keeps worker processes alive, each with a pool of threads for CPU tasks.')
-    .version(version)
+    .version(packageVersion)
     .enablePositionalOptions()
     .showHelpAfterError('(ph --help, or ph COMMAND --help, shows what there is)')
     .exitOverride()

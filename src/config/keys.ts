@@ -324,10 +324,9 @@ export const KEYS = [
     name: 'control_socket',
     kind: path,
     default: undefined,
-    defaultDoc: 'beside pidfile',
+    defaultDoc: '`<pidfile>.sock`, or `.ph.sock` beside `ph.ini`',
     scope: 'supervisor',
-    doc: 'Unix socket on which the supervisor takes commands.',
-    inert: 'the control socket is not there yet',
+    doc: 'Unix socket on which the supervisor takes the commands of `ph`.',
   },
   {
     name: 'metrics_bind',

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { basename, dirname, extname } from 'node:path';
 import { ConfigError, type Problem } from '../errors.ts';
 import { checkAddresses, checkAgreement, checkSection } from './checks.ts';
+import { defaultControlSocket } from './control-socket.ts';
 import { availableCores } from './cores.ts';
 import { DEFAULT_SECTION, type ParsedIni, parseIni } from './ini.ts';
 import { camelCase, KEYS } from './keys.ts';
@@ -170,7 +171,8 @@ function missingTasks(
   return [{ file, code, message }];
 }
 
-function assemble(typed: readonly TypedSection[], { file, directory }: LoadOptions): Configuration {
+function assemble(typed: readonly TypedSection[], options: LoadOptions): Configuration {
+  const { file, directory } = options;
   const configs = typed.map(section => section.config as SectionConfig);
   const [first] = configs;
   const wide = KEYS.filter(({ scope }) => scope === 'supervisor').map(
@@ -181,10 +183,12 @@ function assemble(typed: readonly TypedSection[], { file, directory }: LoadOptio
     file,
     directory: file === undefined ? directory : dirname(file),
     sections: new Map(configs.map(config => [config.name, config])),
+    texts: new Map(typed.map(({ resolved }) => [resolved.name, textsOf(resolved)])),
     // The table says which keys these are, so that TypeScript cannot follow.
     supervisor: {
       ...Object.fromEntries(wide.map(key => [key, first?.[key]])),
       pidfiles: [...new Set(pidfiles)],
+      controlSocket: first?.controlSocket ?? defaultControlSocket(pidfiles[0], options),
     } as unknown as SupervisorConfig,
     originOf: (section, key) =>
       typed.find(({ resolved }) => resolved.name === section)?.resolved.values.get(key)?.origin,

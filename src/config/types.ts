@@ -36,7 +36,9 @@ export interface SectionConfig extends Omit<TypedKeys, Resolved> {
 type SupervisorKey = CamelCase<Extract<Key, { scope: 'supervisor' }>['name']>;
 
 /** What concerns the supervisor as a whole: the same in all sections. */
-export interface SupervisorConfig extends Pick<SectionConfig, SupervisorKey> {
+export interface SupervisorConfig extends Omit<Pick<SectionConfig, SupervisorKey>, 'controlSocket'> {
+  /** Default: beside the first pidfile, or beside ph.ini where there is none. */
+  readonly controlSocket: string;
   /** The distinct pidfiles of the sections; none where no section has one. */
   readonly pidfiles: readonly string[];
 }
@@ -49,6 +51,8 @@ export interface Configuration {
   /** The sections to run, in the order of the file; at least one. */
   readonly sections: ReadonlyMap<string, SectionConfig>;
   readonly supervisor: SupervisorConfig;
+  /** By section and key, what has been set, with references resolved; secrets are hidden. */
+  readonly texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
   /** Where the value of a key was written; undefined for a default. */
   readonly originOf: (section: string, key: string) => Origin | undefined;
 }

@@ -27,19 +27,22 @@ export interface ExitFacts {
   readonly lastWords: string;
 }
 
-export type ExitKind =
-  | 'drained'
-  | 'quit'
-  | 'clean'
-  | 'crash'
-  | 'signal'
-  | 'out-of-memory'
+export const exitKinds = [
+  'drained',
+  'quit',
+  'clean',
+  'crash',
+  'signal',
+  'out-of-memory',
   /** KILL, by somebody else or by the kernel that ran out of memory: nobody tells which. */
-  | 'killed'
-  | 'boot-failure'
-  | 'boot-timeout'
-  | 'timeout'
-  | 'cut';
+  'killed',
+  'boot-failure',
+  'boot-timeout',
+  'timeout',
+  'cut',
+] as const;
+
+export type ExitKind = (typeof exitKinds)[number];
 
 export interface ExitReason {
   readonly kind: ExitKind;

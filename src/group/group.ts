@@ -13,6 +13,7 @@ import { RestartPolicy } from './restart-policy.ts';
 import { type Slot, Slots } from './slots.ts';
 import type { ListeningSocket } from './spawn.ts';
 import { TimeLimits } from './time-limits.ts';
+import { type GroupTotals, Totals } from './totals.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export type GroupState = 'starting' | 'running' | 'reloading' | 'backoff' | 'failed' | 'stopping' | 'stopped';
@@ -23,6 +24,8 @@ interface GroupEvents {
   started: [failure: ErrorReport | undefined];
   /** No process is left, and none will be started. */
   stopped: [];
+  /** Something may have changed. */
+  reconciled: [];
 }
 
 export interface GroupOptions {
@@ -55,6 +58,7 @@ export class Group extends EventEmitter<GroupEvents> {
   readonly #policy: RestartPolicy;
   readonly #log: GroupLog;
   readonly #limits: TimeLimits;
+  readonly #totals = new Totals();
   readonly #slots = new Slots();
   /** Replaced or surplus workers that finish what they have. */
   readonly #leaving = new Set<WorkerProcess>();
@@ -73,6 +77,8 @@ export class Group extends EventEmitter<GroupEvents> {
   #hasGivenUp = false;
   /** Why there is no candidate any more, between `prepare` and `commit`. */
   #candidateFailure: ReloadError | undefined;
+  #lastFailure: ErrorReport | undefined;
+  #bootFailure: ErrorReport | undefined;
 
   /** Throws a `ConfigError` where the environment of the workers cannot be read. */
   constructor(options: GroupOptions) {
@@ -120,10 +126,46 @@ export class Group extends EventEmitter<GroupEvents> {
     return this.#hasGivenUp;
   }
 
+  /** How many workers there are to be. */
+  get desired(): number {
+    return this.#desired;
+  }
+
+  /** Where workers are, or would be but for a failure. */
+  get places(): readonly Readonly<Slot>[] {
+    return [...this.#slots].sort((a, b) => a.index - b.index);
+  }
+
+  /** Whether all workers that there are to be serve, and are of the newest generation. */
+  get isComplete(): boolean {
+    const serves = ({ worker }: Slot) => worker?.state === 'ready' && worker.generation === this.generation;
+    return !this.#candidate && this.#slots.size === this.#desired && this.#slots.every(serves);
+  }
+
+  /** Whether a worker that was replaced, or is one too many, still finishes what it has. */
+  get isDraining(): boolean {
+    return this.#leaving.size > 0;
+  }
+
+  /** How the last worker failed; undefined while none of this generation has. */
+  get lastFailure(): ErrorReport | undefined {
+    return this.#lastFailure;
+  }
+
+  /** The same of the last that never became ready. */
+  get bootFailure(): ErrorReport | undefined {
+    return this.#bootFailure;
+  }
+
   /** All processes that live, by index; those that leave come last. */
   get workers(): readonly WorkerProcess[] {
     const candidate = this.#candidate ? [this.#candidate.worker] : [];
     return [...this.#slots.workers, ...candidate, ...this.#leaving];
+  }
+
+  /** What all workers together have counted, those that are gone included. */
+  get totals(): GroupTotals {
+    return this.#totals.read(this.workers);
   }
 
   /** Brings what is nearer to what should be. Called at every tick and after every event; never waits. */
@@ -135,16 +177,17 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#replaceOne();
     this.#spawnMissing();
     this.#updateState();
+    this.emit('reconciled');
   }
 
   /** Changes the number of workers by `step`, down to 1 at the least; an idle group stays at 0. */
   scale(step: number): void {
-    if (this.#isEnding) return;
-    const scaled = (desired: number) => Math.max(Math.min(1, desired), desired + step);
-    this.#desired = scaled(this.#desired);
-    if (this.#candidate) this.#candidate.desired = scaled(this.#candidate.desired);
-    this.#log.scaling(this.#desired);
-    this.reconcile();
+    this.#scale(desired => Math.max(Math.min(1, desired), desired + step));
+  }
+
+  /** Sets the number of workers: 1 at the least. */
+  scaleTo(workers: number): void {
+    this.#scale(() => workers);
   }
 
   /** Drains all workers and starts none until it is scaled or reloaded. */
@@ -181,18 +224,27 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#candidate = undefined;
     this.#generation = candidate.generation;
     this.#desired = candidate.desired;
-    this.#policy.reset(candidate.generation.config);
-    this.#log.forgetFailures();
-    for (const slot of this.#slots) {
-      slot.notBefore = 0;
-      slot.finished = false;
-      if (slot.successor) this.#leaving.add(slot.successor);
-      slot.successor?.kill({ cause: 'quit' });
-      slot.successor = undefined;
-    }
+    this.#forgetPast();
     const slot = this.#slots.get(candidate.worker.index) ?? this.#slots.add(candidate.worker.index);
     this.#replace(slot, candidate.worker);
     this.#takeIntoService(candidate.worker);
+    this.reconcile();
+  }
+
+  /**
+   * Ends all workers, and starts those of a new generation in each place when it is free: unlike in a reload, no two of
+   * a place run at once.
+   */
+  restart(config: SectionConfig, sockets: readonly ListeningSocket[]): void {
+    if (this.#isEnding) return;
+    this.rollback('a restart took its place');
+    this.#generation = this.#newGeneration(this.#generation.number + 1, config, sockets);
+    this.#desired = config.numberWorkers;
+    this.#forgetPast();
+    for (const slot of this.#slots) {
+      slot.retiring = undefined;
+      slot.worker?.drain();
+    }
     this.reconcile();
   }
 
@@ -226,6 +278,29 @@ export class Group extends EventEmitter<GroupEvents> {
     return this.#state === 'stopping' || this.#state === 'stopped';
   }
 
+  #scale(scaled: (desired: number) => number): void {
+    if (this.#isEnding) return;
+    this.#desired = scaled(this.#desired);
+    if (this.#candidate) this.#candidate.desired = scaled(this.#candidate.desired);
+    this.#log.scaling(this.#desired);
+    this.reconcile();
+  }
+
+  /** A new generation has its own chances, and what boots for an older one is not wanted any more. */
+  #forgetPast(): void {
+    this.#policy.reset(this.config);
+    this.#log.forgetFailures();
+    this.#lastFailure = undefined;
+    this.#bootFailure = undefined;
+    for (const slot of this.#slots) {
+      slot.notBefore = 0;
+      slot.finished = false;
+      if (slot.successor) this.#leaving.add(slot.successor);
+      slot.successor?.kill({ cause: 'quit' });
+      slot.successor = undefined;
+    }
+  }
+
   #checkTimeouts(): void {
     for (const worker of this.workers) {
       if (this.#outputs.get(worker)?.paused) worker.excuse();
@@ -236,7 +311,7 @@ export class Group extends EventEmitter<GroupEvents> {
   #markRetiring(): void {
     for (const slot of this.#slots) {
       const { worker } = slot;
-      if (!worker || slot.retiring !== undefined) continue;
+      if (!worker || slot.retiring !== undefined || worker.state === 'draining') continue;
       const { maxMemory, maxLifetime } = worker.spec.config;
       if (worker.generation < this.generation) slot.retiring = 'reload';
       else if (worker.retireReason) this.#retire(slot, worker.retireReason);
@@ -332,6 +407,7 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #takeIntoService(worker: WorkerProcess): void {
     this.#policy.ready();
+    this.#bootFailure = undefined;
     this.#hasServed = true;
     this.#firstBoots.set(worker.index, 'ready');
   }
@@ -342,10 +418,14 @@ export class Group extends EventEmitter<GroupEvents> {
     this.#leaving.delete(worker);
     const isFirstBoot = this.#slots.of(worker) && !worker.hasServed && !this.#firstBoots.has(worker.index);
     if (isFirstBoot && reason.unexpected) this.#firstBoots.set(worker.index, failureOf(worker, reason));
+    this.#noteFailure(worker, reason);
+    const slot = this.#slots.get(worker.index);
+    if (slot) slot.lastExit = { reason, at: new Date() };
     // What it served well ends a row of failures, for the log as for the restart policy.
     if (worker.servedFor >= this.config.restartWindow) this.#log.forgetFailures();
     const wasCandidate = worker === this.#candidate?.worker;
     const next = this.#settle(worker, reason);
+    this.#totals.ended(worker, reason);
     // First, since it may turn out to be the end of everything: then nothing follows.
     this.#checkStarted();
     // Whoever waits for a candidate, or for the start that has failed, tells the user's error.
@@ -357,6 +437,12 @@ export class Group extends EventEmitter<GroupEvents> {
       isToldElsewhere ? '' : worker.bootError?.details,
     );
     this.reconcile();
+  }
+
+  #noteFailure(worker: WorkerProcess, reason: ExitReason): void {
+    if (!reason.failure || worker.generation !== this.generation) return;
+    this.#lastFailure = failureOf(worker, reason);
+    if (!worker.hasServed) this.#bootFailure = this.#lastFailure;
   }
 
   #checkStarted(): void {
@@ -402,6 +488,8 @@ export class Group extends EventEmitter<GroupEvents> {
       return `not restarted (restart = ${this.config.restart})`;
     }
     slot.notBefore = this.#now() + verdict.delay;
+    slot.restarts++;
+    this.#totals.restarted();
     return verdict.delay === 0 ? 'restarting' : `restarting in ${(verdict.delay / 1000).toFixed(1)} s`;
   }
 

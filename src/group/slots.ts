@@ -1,5 +1,6 @@
 /** The places of a group: one worker each, and at times the one that is to replace it. */
 
+import type { ExitReason } from './exit-reason.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
 export interface Slot {
@@ -14,6 +15,10 @@ export interface Slot {
   notBefore: number;
   /** The restart policy gave the slot up. */
   finished: boolean;
+  /** How often a worker was started here after one that had ended unasked. */
+  restarts: number;
+  /** How the last one ended that was in this place. */
+  lastExit: { readonly reason: ExitReason; readonly at: Date } | undefined;
 }
 
 export class Slots implements Iterable<Slot> {
@@ -46,6 +51,8 @@ export class Slots implements Iterable<Slot> {
       retiring: undefined,
       notBefore: 0,
       finished: false,
+      restarts: 0,
+      lastExit: undefined,
     };
     this.#byIndex.set(index, slot);
     return slot;

@@ -149,6 +149,11 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     return this.#now() - this.#heardAt;
   }
 
+  /** Since it was started, ms. */
+  get age(): number {
+    return this.#now() - this.startedAt;
+  }
+
   /** How long it took to become ready, ms; 0 before. */
   get bootTime(): number {
     return this.#readyAt === undefined ? 0 : this.#readyAt - this.startedAt;

@@ -1,6 +1,7 @@
 /** Which supervisor of a configuration this one is, and the pidfiles that it holds. */
 
 import { closeSync } from 'node:fs';
+import type { SupervisorConfig } from '../config/types.ts';
 import { AlreadyRunningError } from '../errors.ts';
 import type { Handover } from './handover.ts';
 import { Pidfile, readPid, removePid } from './pidfile.ts';
@@ -14,6 +15,8 @@ interface Change {
   readonly rollback: () => void;
 }
 
+export type InstanceConfig = Pick<SupervisorConfig, 'pidfiles' | 'singleInstance' | 'controlSocket'>;
+
 export class Instance {
   /** 1 for the first; the k-th of a configuration with `single_instance = false` has k, and `<pidfile>.k`. */
   readonly number: number;
@@ -25,12 +28,13 @@ export class Instance {
   }
 
   /** Throws `AlreadyRunningError` where only one may run, and `PidfileError`; then no pidfile is held. */
-  static async claim(paths: readonly string[], single: boolean): Promise<Instance> {
+  static async claim(config: InstanceConfig): Promise<Instance> {
+    const isSingle = config.singleInstance && config.pidfiles.length > 0;
     for (let number = 1; ; number++) {
       try {
-        return new Instance(number, await all(namesFor(paths, number), Pidfile.claim));
+        return new Instance(number, await take(config, number));
       } catch (error) {
-        if (single || number === mostInstances || !(error instanceof AlreadyRunningError)) throw error;
+        if (isSingle || number === mostInstances || !(error instanceof AlreadyRunningError)) throw error;
       }
     }
   }
@@ -39,10 +43,9 @@ export class Instance {
    * Shares the locks of the supervisor that this one is to replace, and takes those that are new; the files are left
    * alone until `takeCharge()`. Throws `AlreadyRunningError` and `PidfileError`.
    */
-  static async succeed(handover: Handover, paths: readonly string[]): Promise<Instance> {
+  static async succeed(handover: Handover, config: InstanceConfig): Promise<Instance> {
     const { instance, locks } = handover;
-    const reserve = (path: string) => Pidfile.reserve(path, handover);
-    const pidfiles = await all(namesFor(paths, instance), reserve);
+    const pidfiles = await take(config, instance, handover);
     const shared = new Set(pidfiles.map(({ lock }) => lock?.name));
     for (const [name, fd] of Object.entries(locks)) if (!shared.has(name)) closeSync(fd);
     return new Instance(instance, pidfiles);
@@ -63,8 +66,9 @@ export class Instance {
     );
     return {
       commit: () => {
-        this.#pidfiles = [...held.filter(pidfile => wanted.includes(pidfile.path)), ...added];
-        for (const pidfile of held) if (!wanted.includes(pidfile.path)) pidfile.release();
+        const isKept = ({ path, hasFile }: Pidfile) => !hasFile || wanted.includes(path);
+        this.#pidfiles = [...held.filter(isKept), ...added];
+        for (const pidfile of held) if (!isKept(pidfile)) pidfile.release();
       },
       rollback: () => {
         for (const pidfile of added) pidfile.release();
@@ -78,18 +82,19 @@ export class Instance {
    */
   prepareUpgrade(): Change & Pick<Handover, 'pidfiles' | 'locks'> {
     const held = this.#pidfiles;
+    const files = held.filter(({ hasFile }) => hasFile);
     const marks: Pidfile[] = [];
     const removeMarks = () => {
       for (const mark of marks) mark.release();
     };
     try {
-      for (const { path } of held) marks.push(Pidfile.mark(markOf(path)));
+      for (const { path } of files) marks.push(Pidfile.mark(markOf(path)));
     } catch (error) {
       removeMarks();
       throw error;
     }
     return {
-      pidfiles: held.map(({ path }) => path),
+      pidfiles: files.map(({ path }) => path),
       locks: Object.fromEntries(held.flatMap(({ lock }) => (lock ? [[lock.name, lock.fd]] : []))),
       commit: () => {
         this.#pidfiles = marks;
@@ -97,7 +102,7 @@ export class Instance {
       },
       rollback: () => {
         removeMarks();
-        for (const pidfile of held) if (readPid(pidfile.path) !== process.pid) pidfile.write();
+        for (const pidfile of files) if (readPid(pidfile.path) !== process.pid) pidfile.write();
       },
     };
   }
@@ -121,8 +126,23 @@ function markOf(path: string): string {
   return `${path}.oldbin`;
 }
 
+/** The name that the k-th supervisor of a configuration has for a file of its own. */
+export function nameFor(path: string, number: number): string {
+  return number === 1 ? path : `${path}.${number}`;
+}
+
 function namesFor(paths: readonly string[], number: number): string[] {
-  return paths.map(path => (number === 1 ? path : `${path}.${number}`));
+  return paths.map(path => nameFor(path, number));
+}
+
+/** Where there is no pidfile, the lock of the control socket's path still gives every supervisor its own number. */
+function take({ pidfiles, controlSocket }: InstanceConfig, number: number, shared?: Handover) {
+  if (pidfiles.length === 0) {
+    return all(namesFor([controlSocket], number), path => Pidfile.withoutFile(path, shared));
+  }
+  return all(namesFor(pidfiles, number), path =>
+    shared ? Pidfile.reserve(path, shared) : Pidfile.claim(path),
+  );
 }
 
 /** All of them, or none. */

@@ -5,9 +5,10 @@ import { isIP } from 'node:net';
 import { type Address, formatAddress } from '../config/kinds/places.ts';
 import type { SectionConfig } from '../config/types.ts';
 import type { ListeningSocket } from '../group/spawn.ts';
+import { SocketFile } from '../socket-file.ts';
 import { unixPathOf } from './activation.ts';
 import { BoundSocket, bindTcp } from './bind.ts';
-import { bindUnixSocket, SocketFile } from './unix-socket.ts';
+import { bindUnixSocket } from './unix-socket.ts';
 
 /** Who made a socket decides what becomes of it: only what is ours ends with us. */
 export type SocketMaker = 'ph' | 'others';

@@ -9,13 +9,16 @@ const longestPidfile = 64;
 
 export class Pidfile {
   readonly path: string;
+  /** False: the lock of the path is all there is. */
+  readonly hasFile: boolean;
   /** None of a mark. */
   readonly #lock: InstanceLock | undefined;
   /** False where only the lock is held: in an upgrade, until the new supervisor is in charge. */
   #isWritten = false;
 
-  private constructor(path: string, lock: InstanceLock | undefined) {
+  private constructor(path: string, lock: InstanceLock | undefined, hasFile = true) {
     this.path = path;
+    this.hasFile = hasFile;
     this.#lock = lock;
   }
 
@@ -35,6 +38,11 @@ export class Pidfile {
     return new Pidfile(path, await lockOf(path, shared));
   }
 
+  /** Takes or shares the lock of the path, of which there is never a file. Throws as `claim` does. */
+  static async withoutFile(path: string, shared?: SharedLocks): Promise<Pidfile> {
+    return new Pidfile(path, await lockOf(path, shared), false);
+  }
+
   /** Writes a file that is there beside a pidfile whose lock is held. Throws a `PidfileError`. */
   static mark(path: string): Pidfile {
     return written(new Pidfile(path, undefined));
@@ -46,9 +54,11 @@ export class Pidfile {
 
   /** Puts this process down as the one in charge. Throws a `PidfileError`; then the file is as it was. */
   write(): void {
-    refuseForeignFile(this.path);
-    this.#write();
-    this.#isWritten = true;
+    if (this.hasFile) {
+      refuseForeignFile(this.path);
+      this.#write();
+      this.#isWritten = true;
+    }
     if (this.#lock) this.#lock.holder = process.pid;
   }
 
@@ -61,7 +71,7 @@ export class Pidfile {
 
   /** Removes the file if it still is ours, and gives the lock up. */
   release(): void {
-    removePid(this.path, process.pid);
+    if (this.hasFile) removePid(this.path, process.pid);
     this.#lock?.release();
   }
 

@@ -1,23 +1,41 @@
-/** HUP: a new configuration is built whole, beside what serves, and only then takes its place. */
+/** A new configuration is built whole, beside what serves, and only then takes its place. */
 
 import type { Logger } from 'pino';
 import type { Configuration, SectionConfig } from '../config/types.ts';
-import { BindError, ConfigError, ProcessHandlerError, ReloadError } from '../errors.ts';
+import { BindError, ConfigError, ProcessHandlerError, ReloadError, StoppingError } from '../errors.ts';
 import type { Group } from '../group/group.ts';
 import type { ListeningSocket } from '../group/spawn.ts';
 import { withResolvers } from '../promise.ts';
 import type { Claim } from './claim.ts';
+import type { Sections } from './sections.ts';
 
 export interface ReloadOptions {
   readonly logger: Logger;
-  readonly load: () => Configuration;
-  readonly groups: () => ReadonlyMap<string, Group>;
-  /** Makes the group of a section that was not there before; nothing of it runs yet. */
-  readonly addGroup: (config: SectionConfig, sockets: readonly ListeningSocket[]) => Group;
+  readonly sections: Sections;
   /** Takes pidfiles and addresses that are new; gives nothing up before `commit`. */
   readonly claim: (next: Configuration) => Promise<Claim>;
   /** Puts the new configuration in force. Throws where the log files cannot be opened; then nothing has changed. */
-  readonly commit: (next: Configuration, added: readonly Group[], claim: Claim) => void;
+  readonly commit: (change: PreparedChange) => void;
+}
+
+export interface Change {
+  /** Reads the new configuration. Throws a `ConfigError`. */
+  readonly load: () => Configuration;
+  /** Sections whose workers end before new ones start. Default: none. */
+  readonly restarts?: ReadonlySet<string>;
+  /** For the log. Default: a reload. */
+  readonly what?: string | undefined;
+}
+
+/** A change that can be carried out, as far as anybody can know. */
+export interface PreparedChange {
+  readonly next: Configuration;
+  /** `next` without the sections that are held. */
+  readonly serving: Configuration;
+  readonly added: readonly Group[];
+  readonly claim: Claim;
+  readonly restarts: ReadonlySet<string>;
+  readonly what: string | undefined;
 }
 
 export class Reload {
@@ -27,11 +45,14 @@ export class Reload {
   #again = false;
   #cancelled = false;
   #joining: readonly Group[] = [];
-  #load: () => Configuration;
+  #load: Change['load'] | undefined;
+  #what: string | undefined;
+  #restarts: ReadonlySet<string> = new Set();
+  /** Settled when it is known whether the new configuration is in force. */
+  #outcome = withResolvers<void>();
 
   constructor(options: ReloadOptions) {
     this.#options = options;
-    this.#load = options.load;
   }
 
   /** Groups of new sections, while it is open whether they will stay. */
@@ -44,15 +65,30 @@ export class Reload {
     return this.#underWay;
   }
 
-  /** Begins a reload; one that is still being prepared gives way to it. `load` is for one that reads no file. */
-  request(load = this.#options.load): void {
+  /** Resolves when none is under way. */
+  async idle(): Promise<void> {
+    while (this.#underWay) await this.#outcome.promise.catch(() => {});
+  }
+
+  /**
+   * Begins a change; one that is still being prepared gives way to it, and comes to the same end. Resolves when the new
+   * configuration is in force. Rejects with what was wrong with it: `ConfigError`, `ReloadError`, `BindError`,
+   * `PidfileError`, `LogFileError`; then nothing has changed.
+   */
+  request({ load, restarts = new Set(), what }: Change): Promise<void> {
     this.#load = load;
+    this.#what = what;
+    this.#restarts = new Set([...this.#restarts, ...restarts]);
     if (this.#underWay) {
       this.#again = true;
       this.#abandon('a newer reload took its place');
-      return;
+    } else {
+      this.#outcome = withResolvers<void>();
+      // Whoever asked by a signal reads the log.
+      this.#outcome.promise.catch(() => {});
+      void this.#run();
     }
-    void this.#run();
+    return this.#outcome.promise;
   }
 
   /** The supervisor stops: what is being prepared is given up. */
@@ -64,44 +100,54 @@ export class Reload {
 
   async #run(): Promise<void> {
     const { logger } = this.#options;
+    let failure: unknown;
     this.#underWay = true;
     do {
       this.#again = false;
-      logger.info('reloading');
+      failure = undefined;
+      logger.info(this.#what ?? 'reloading');
       try {
         await this.#try();
       } catch (error) {
+        failure = error;
         const message = error instanceof Error ? error.message : String(error);
         if (this.#again || this.#cancelled) logger.info(`reload given up: ${message}`);
         else logger.error(fieldsOf(error), `reload failed, everything stays as it was: ${message}`);
       }
     } while (this.#again && !this.#cancelled);
     this.#underWay = false;
+    this.#restarts = new Set();
+    if (this.#cancelled) failure ??= new StoppingError();
+    if (failure === undefined) this.#outcome.resolve();
+    else this.#outcome.reject(failure as Error);
   }
 
   async #try(): Promise<void> {
-    const { groups, addGroup, claim, commit } = this.#options;
-    const next = this.#load();
-    const claimed = await claim(next);
+    const { sections, claim, commit } = this.#options;
+    const { groups } = sections;
+    const next = (this.#load as Change['load'])();
+    const serving = sections.serving(next);
+    const [restarts, what] = [this.#restarts, this.#what];
+    const claimed = await claim(serving);
     if (this.#cancelled) {
       claimed.rollback();
       return;
     }
     try {
-      const sections = [...next.sections.values()];
-      const kept = sections.filter(config => {
-        const group = groups().get(config.name);
-        return group && !isTheSame(group, config, claimed.sockets(config.name));
+      const configs = [...serving.sections.values()];
+      const kept = configs.filter(config => {
+        const group = groups.get(config.name);
+        return group && !restarts.has(config.name) && !isTheSame(group, config, claimed.sockets(config.name));
       });
-      this.#joining = sections
-        .filter(({ name }) => !groups().has(name))
-        .map(config => addGroup(config, claimed.sockets(config.name)));
+      this.#joining = configs
+        .filter(({ name }) => !groups.has(name))
+        .map(config => sections.create(config, claimed.sockets(config.name)));
       const prepared = kept.map(config =>
-        groups().get(config.name)?.prepare(config, claimed.sockets(config.name)),
+        groups.get(config.name)?.prepare(config, claimed.sockets(config.name)),
       );
       await Promise.all([...prepared, ...this.#joining.map(up)]);
-      for (const { name } of kept) groups().get(name)?.assertPrepared();
-      commit(next, this.#joining, claimed);
+      for (const { name } of kept) groups.get(name)?.assertPrepared();
+      commit({ next, serving, added: this.#joining, claim: claimed, restarts, what });
     } catch (error) {
       this.#abandon('another section failed');
       claimed.rollback();
@@ -112,7 +158,7 @@ export class Reload {
   }
 
   #abandon(reason: string): void {
-    for (const group of this.#options.groups().values()) group.rollback(reason);
+    for (const group of this.#options.sections.groups.values()) group.rollback(reason);
     for (const group of this.#joining) group.quit();
   }
 }

@@ -4,21 +4,24 @@ import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import type { ErrorReport } from '../channel/control.ts';
 import type { Configuration, SectionConfig } from '../config/types.ts';
-import { BootError, ExitCode } from '../errors.ts';
+import { BootError, BusyError, ExitCode, StoppingError } from '../errors.ts';
 import { AwakeClock } from '../group/clock.ts';
-import { Group } from '../group/group.ts';
-import type { ListeningSocket } from '../group/spawn.ts';
-import type { WorkerProcess } from '../group/worker-process.ts';
+import type { Group } from '../group/group.ts';
 import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
-import { type Claim, claim } from './claim.ts';
+import { claim } from './claim.ts';
+import { Control } from './control.ts';
 import { FileKeeper } from './file-keeper.ts';
 import type { Handover } from './handover.ts';
-import { Instance } from './instance.ts';
+import { Instance, nameFor } from './instance.ts';
 import { Listeners, type PreparedListeners } from './listeners.ts';
+import { Operations } from './operations.ts';
 import type { Origin } from './origin.ts';
-import { Reload } from './reload.ts';
+import { OwnUsage } from './own-usage.ts';
+import { type Change, type PreparedChange, Reload } from './reload.ts';
+import { Sections } from './sections.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
+import { statusOf } from './status.ts';
 import { announceMainProcess } from './systemd.ts';
 import { Upgrade } from './upgrade.ts';
 
@@ -56,17 +59,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #logs = new Logs();
   readonly #logger: Logger;
   readonly #clock = new AwakeClock(longestStep);
-  readonly #groups = new Map<string, Group>();
-  /** Of sections that a reload has taken out; they drain. */
-  readonly #removed = new Set<Group>();
   readonly #listeners: Listeners;
-  readonly #bootFailures = new Map<string, ErrorReport>();
   readonly #stopped = withResolvers<void>();
   #state: SupervisorState = 'starting';
   #configuration: Configuration | undefined;
   #instance: Instance | undefined;
+  #sections: Sections | undefined;
   #reload: Reload | undefined;
   #upgrade: Upgrade | undefined;
+  #control: Control | undefined;
+  readonly #usage = new OwnUsage();
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
   #interrupted = false;
@@ -74,11 +76,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     SIGTERM: () => this.stop('SIGTERM'),
     SIGINT: () => this.#interrupt(),
     SIGQUIT: () => this.quit('SIGQUIT'),
-    SIGHUP: () => this.reload(),
+    SIGHUP: () => void this.reload().catch(() => {}),
     SIGTTIN: () => this.#scale(1),
     SIGTTOU: () => this.#scale(-1),
     SIGUSR1: () => this.#reopenLogs(),
-    SIGUSR2: () => this.#upgrade?.request(),
+    SIGUSR2: () => void this.#upgrade?.request().catch(() => {}),
     SIGWINCH: () => this.#idle(),
   };
   #failure: Error | undefined;
@@ -98,7 +100,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    */
   async run(): Promise<ExitCode> {
     const configuration = this.#options.load();
-    const { pidfiles, singleInstance } = configuration.supervisor;
     this.#configuration = configuration;
     // Before there is a pidfile and until it is gone: a signal in between would leave it behind.
     const signals = new SignalQueue(() =>
@@ -112,15 +113,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     try {
       const { handover } = this.#options;
       this.#instance = handover
-        ? await Instance.succeed(handover, pidfiles)
-        : await Instance.claim(pidfiles, singleInstance);
+        ? await Instance.succeed(handover, configuration.supervisor)
+        : await Instance.claim(configuration.supervisor);
       if (handover && this.#isInCharge) this.#instance.takeCharge();
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
       const sockets = await this.#listeners.prepare(configuration);
       sockets.commit();
       await this.#supervise(configuration, sockets);
     } finally {
+      this.#usage.close();
       this.#listeners.close();
+      await this.#control?.close();
       this.#instance?.release();
       await this.#logs.close();
       process.removeListener('exit', flush);
@@ -155,10 +158,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const group of this.#allGroups()) group.quit();
   }
 
-  /** Reads the configuration anew and replaces the workers; where it does not load, nothing changes. */
-  reload(): void {
-    if (this.#state !== 'running' && this.#state !== 'starting') return;
-    if (!this.#upgrade?.takesReload()) this.#reload?.request();
+  /**
+   * Reads the configuration anew and replaces the workers. Resolves when it is in force; rejects with what was wrong
+   * with it, and then nothing has changed. In an upgrade it is left to whoever will be in charge.
+   */
+  async reload(change: Change = { load: this.#options.load }): Promise<void> {
+    if (!this.#reload || (this.#state !== 'running' && this.#state !== 'starting')) throw new StoppingError();
+    if (this.#upgrade?.takesReload()) {
+      throw new BusyError('an upgrade is pending; whoever is in charge after it reloads');
+    }
+    await this.#reload.request(change);
   }
 
   /** The supervisor that this one was to replace is gone: the pidfiles name this one from now on. */
@@ -167,6 +176,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isInCharge = true;
     this.#logger.warn('the supervisor that was to be replaced is gone; this one takes its place');
     this.#listeners.takeCharge();
+    void this.#control?.open();
     try {
       this.#instance?.takeCharge();
     } catch (error) {
@@ -176,21 +186,23 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   async #supervise(configuration: Configuration, sockets: PreparedListeners): Promise<void> {
     if (this.#state !== 'starting') return; // told to quit while pidfiles and addresses were being taken
-    const { sections, directory, file } = configuration;
+    const { directory, file } = configuration;
     process.title = titleOf(configuration);
     this.#logger.info(
       { instance: this.#instance?.number, file, directory, node: process.version },
-      `supervising ${[...sections.keys()].join(', ')}`,
+      `supervising ${[...configuration.sections.keys()].join(', ')}`,
     );
     process.on('uncaughtException', this.#onDefect);
+    const sections = this.#createSections();
+    this.#sections = sections;
     this.#reload = new Reload({
       logger: this.#logger,
-      load: this.#options.load,
-      groups: () => this.#groups,
-      addGroup: (config, sockets) => this.#createGroup(config, sockets),
+      sections,
       claim: next => claim(this.#instance as Instance, this.#listeners, next),
-      commit: (next, added, claim) => this.#commit(next, added, claim),
+      commit: change => this.#commit(change),
     });
+    this.#control = this.#createControl(sections);
+    if (this.#isInCharge) void this.#control.open();
     const files = new FileKeeper({
       logger: this.#logger,
       pidfiles: () => this.#instance?.pidfiles ?? [],
@@ -203,15 +215,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
       this.#upgrade?.check();
-      if (++ticks % fileTicks === 0) files.look();
+      this.#usage.tick();
+      if (++ticks % fileTicks > 0) return;
+      files.look();
+      this.#control?.look();
     }, tickInterval);
     try {
-      for (const config of sections.values()) {
-        const own = sockets.of(config.name);
-        this.#logListening(config.name, own);
-        this.#addGroup(this.#createGroup(config, own));
-      }
-      for (const group of this.#groups.values()) group.reconcile();
+      sections.start(configuration, section => sockets.of(section));
       await this.#stopped.promise;
     } finally {
       clearInterval(timer);
@@ -219,6 +229,43 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     if (this.#failure) throw this.#failure;
     this.#logger.info('stopped');
+  }
+
+  #createControl(sections: Sections): Control {
+    const configuration = () => this.#configuration as Configuration;
+    const { number: instance } = this.#instance as Instance;
+    const status = () =>
+      statusOf({
+        configuration: configuration(),
+        sections,
+        instance,
+        state: this.#state,
+        busyWith: this.#busyWith,
+        usage: this.#usage.lately,
+        now: this.#clock.now(),
+      });
+    return new Control({
+      logger: this.#logger,
+      path: () => nameFor(configuration().supervisor.controlSocket, instance),
+      handlers: new Operations({
+        status,
+        configuration,
+        sections,
+        load: this.#options.load,
+        change: change => this.reload(change),
+        idle: async () => this.#reload?.idle(),
+        upgrade: async () => this.#upgrade?.request() ?? Promise.reject(new StoppingError()),
+        stop: async () => {
+          this.stop('a command');
+          await this.#stopped.promise;
+        },
+      }),
+    });
+  }
+
+  get #busyWith(): 'reload' | 'upgrade' | null {
+    if (this.#upgrade?.isPending) return 'upgrade';
+    return this.#reload?.isUnderWay ? 'reload' : null;
   }
 
   #createUpgrade(): Upgrade {
@@ -234,51 +281,39 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       obstacle: () => this.#obstacleToUpgrade(),
       onSuccess: pid => this.stop(`pid ${pid} is in charge`),
       onFailure: missed => {
-        if (missed.reload) this.reload();
+        if (missed.reload) void this.reload().catch(() => {});
         this.#checkStopped();
       },
     });
   }
 
-  #createGroup(config: SectionConfig, sockets: readonly ListeningSocket[]): Group {
-    const group = new Group({
-      config,
-      sockets,
+  #createSections(): Sections {
+    return new Sections({
+      logs: this.#logs,
       instance: this.#instance?.number ?? 1,
-      logger: this.#logs.logger(config.name),
       now: () => this.#clock.now(),
-      attach: worker => this.#attach(config.name, worker),
-      startsGently: !this.#isInCharge,
+      startsGently: () => !this.#isInCharge,
+      onBooting: () => {
+        if (this.#state === 'starting') this.emit('booting');
+      },
+      onStarted: () => this.#checkStarted(),
+      onStopped: () => this.#checkStopped(),
     });
-    group.on('stopped', () => this.#onGroupStopped(group));
-    return group;
-  }
-
-  #addGroup(group: Group): void {
-    this.#groups.set(group.name, group);
-    group.on('started', failure => {
-      if (failure) this.#bootFailures.set(group.name, failure);
-      this.#checkStarted();
-    });
-  }
-
-  #attach(section: string, { pid, index, stdout, stderr }: WorkerProcess): { readonly paused: boolean } {
-    if (this.#state === 'starting') this.emit('booting');
-    if (pid === undefined || !stdout || !stderr) return { paused: false };
-    return this.#logs.collect({ section, pid, index, stdout, stderr });
   }
 
   #checkStarted(): void {
-    if (this.#state !== 'starting') return;
-    const failed = [...this.#bootFailures.keys()].join(', ');
+    const sections = this.#sections;
+    if (this.#state !== 'starting' || !sections) return;
+    const { bootFailures } = sections;
+    const failed = [...bootFailures.keys()].join(', ');
     if (failed && !this.#isInCharge) {
-      this.#cannotStart(new BootError(this.#bootFailures, 'serve'));
+      this.#cannotStart(new BootError(bootFailures, 'serve'));
       return;
     }
-    const groups = [...this.#groups.values()];
+    const groups = [...sections.groups.values()];
     if (!groups.every(({ isStarted }) => isStarted)) return;
     if (!groups.some(({ hasServed }) => hasServed)) {
-      this.#cannotStart(new BootError(this.#bootFailures));
+      this.#cannotStart(new BootError(bootFailures));
       return;
     }
     try {
@@ -294,12 +329,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (unclaimed.length > 0) this.#logger.warn(`no section has asked for ${unclaimed.join(', ')}: closed`);
     if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
     else this.#logger.info('all workers ready');
-    void this.#announce();
+    void this.#announce(bootFailures);
   }
 
-  async #announce(): Promise<void> {
+  async #announce(bootFailures: ReadonlyMap<string, ErrorReport>): Promise<void> {
+    if (this.#options.handover) await this.#control?.open();
     await announceMainProcess().catch((error: Error) => this.#logger.warn(error.message));
-    this.emit('ready', this.#bootFailures);
+    this.emit('ready', bootFailures);
   }
 
   /** Not at once where another supervisor goes on: workers may have taken connections from its sockets. */
@@ -307,11 +343,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#failure = error;
     if (this.#isInCharge) this.quit(error.message);
     else this.stop(error.message);
-  }
-
-  #onGroupStopped(group: Group): void {
-    this.#removed.delete(group);
-    this.#checkStopped();
   }
 
   #checkStopped(): void {
@@ -325,8 +356,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#stopped.resolve();
   }
 
-  #allGroups(): Group[] {
-    return [...this.#groups.values(), ...this.#removed, ...(this.#reload?.joining ?? [])];
+  #allGroups(): readonly Group[] {
+    return [...(this.#sections?.all ?? []), ...(this.#reload?.joining ?? [])];
   }
 
   #interrupt(): void {
@@ -338,7 +369,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #idle(): void {
     if (!this.#options.isDaemon) return;
     this.#logger.info('draining all workers; SIGHUP or SIGTTIN starts them again');
-    for (const group of this.#groups.values()) group.idle();
+    for (const group of this.#sections?.groups.values() ?? []) group.idle();
   }
 
   #reopenLogs(): void {
@@ -357,32 +388,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #scale(step: number): void {
-    for (const group of this.#groups.values()) group.scale(step);
+    for (const group of this.#sections?.groups.values() ?? []) group.scale(step);
   }
 
   /** The point of a reload after which the new configuration is the one in force. */
-  #commit(next: Configuration, added: readonly Group[], claim: Claim): void {
+  #commit({ next, serving, added, claim, restarts, what }: PreparedChange): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
-    for (const { name } of next.sections.values()) {
-      const before = this.#groups.get(name)?.sockets ?? [];
-      this.#logListening(
-        name,
-        claim.sockets(name).filter(socket => !before.includes(socket)),
-      );
-    }
-    // Before a worker drains that still has a socket which is to go.
-    claim.commit();
-    for (const [name, group] of this.#groups) {
-      if (next.sections.has(name)) {
-        group.commit();
-        continue;
-      }
-      this.#groups.delete(name);
-      this.#bootFailures.delete(name);
-      this.#removed.add(group);
-      group.stop();
-    }
-    for (const group of added) this.#addGroup(group);
+    this.#sections?.commit(serving, added, claim, restarts);
     for (const key of ['daemonize', 'singleInstance'] as const) {
       if (next.supervisor[key] !== this.#configuration?.supervisor[key]) {
         this.#logger.warn(`a changed ${key} takes effect at the next start`);
@@ -390,20 +402,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
     this.#configuration = next;
     process.title = titleOf(next);
-    this.#logger.info('reloaded: workers of the old generation are replaced one at a time');
+    if (what === undefined) {
+      this.#logger.info('reloaded: workers of the old generation are replaced one at a time');
+    }
     this.emit('reloaded', next);
     // What held the start up may be gone with the old configuration.
     this.#checkStarted();
   }
 
-  #logListening(section: string, sockets: readonly ListeningSocket[]): void {
-    const logger = this.#logs.logger(section);
-    for (const { address } of sockets) logger.info(`listening on ${address}`);
-  }
-
   #bindAgain(): boolean {
     if (this.#state !== 'running' || this.#upgrade?.isPending) return false;
-    this.#reload?.request(() => this.#configuration as Configuration);
+    void this.#reload?.request({ load: () => this.#configuration as Configuration }).catch(() => {});
     return true;
   }
 

@@ -1,6 +1,6 @@
 /** The file of a Unix socket: whose it is, who may connect, and when it goes. */
 
-import { chmodSync, chownSync, lstatSync, type Stats, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accountIds } from '../account.ts';
@@ -14,34 +14,6 @@ const defaultMode = 0o660;
 /** How long another supervisor may take to bind the same path, ms. */
 const lockLimit = 2000;
 const retryDelay = 10;
-
-/** The file of a socket that this process has bound. */
-export class SocketFile {
-  readonly path: string;
-  readonly #identity: string | undefined;
-
-  /** The file that is there now; without one it is gone from the beginning. */
-  constructor(path: string) {
-    this.path = path;
-    const stats = statSync(path, { throwIfNoEntry: false });
-    this.#identity = stats && identityOf(stats);
-  }
-
-  get state(): 'ours' | 'gone' | 'replaced' {
-    const stats = statSync(this.path, { throwIfNoEntry: false });
-    if (!stats) return 'gone';
-    return identityOf(stats) === this.#identity ? 'ours' : 'replaced';
-  }
-
-  /** Nobody can connect any more; who has, still is connected or waits. */
-  remove(): void {
-    try {
-      if (this.state === 'ours') unlinkSync(this.path);
-    } catch {
-      // Its directory is gone, or no longer ours: there is nothing left to clean up.
-    }
-  }
-}
 
 /** Takes the place of a socket that nobody serves any more. Throws where somebody does, and what the system refuses. */
 export async function bindUnixSocket(path: string, config: SectionConfig): Promise<BoundSocket> {
@@ -117,9 +89,4 @@ function tryConnect(path: string): Promise<string | undefined> {
     });
     socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EAGAIN' ? undefined : code));
   });
-}
-
-/** A new file may get the number of one that was removed, but not its birth. */
-function identityOf({ dev, ino, birthtimeMs }: Stats): string {
-  return `${dev}:${ino}:${birthtimeMs}`;
 }

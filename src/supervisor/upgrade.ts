@@ -2,6 +2,8 @@
 
 import type { Logger } from 'pino';
 import type { SectionConfig } from '../config/types.ts';
+import { BusyError, UpgradeFailedError } from '../errors.ts';
+import { withResolvers } from '../promise.ts';
 import type { Instance } from './instance.ts';
 import type { Listeners } from './listeners.ts';
 import type { Origin } from './origin.ts';
@@ -30,6 +32,8 @@ export class Upgrade {
   /** HUP came while it was open who would be in charge. */
   #reloadWanted = false;
   #isStopping = false;
+  /** Settled when it is known who is in charge. */
+  #outcome = withResolvers<number>();
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -40,18 +44,26 @@ export class Upgrade {
     return this.#successor?.isPending ?? false;
   }
 
-  request(): void {
+  /**
+   * Resolves to the pid of the supervisor that has taken over. Rejects with a `BusyError` where there can be no upgrade
+   * now, and with an `UpgradeFailedError` where this supervisor goes on.
+   */
+  request(): Promise<number> {
     const { logger } = this.#options;
     const obstacle = this.isPending ? 'another one is pending' : this.#options.obstacle();
     if (obstacle !== undefined) {
       logger.warn(`upgrade refused: ${obstacle}`);
-      return;
+      return Promise.reject(new BusyError(`upgrade refused: ${obstacle}`));
     }
+    this.#outcome = withResolvers<number>();
+    // Whoever asked by a signal reads the log.
+    this.#outcome.promise.catch(() => {});
     try {
       this.#start();
     } catch (error) {
       this.#failed((error as Error).message);
     }
+    return this.#outcome.promise;
   }
 
   /** Leaves a reload to whoever will be in charge; false where that is this supervisor already. */
@@ -122,6 +134,7 @@ export class Upgrade {
     const { logger, onSuccess } = this.#options;
     logger.info({ successor: successor.pid }, `upgraded: pid ${successor.pid} is in charge`);
     if (this.#reloadWanted) successor.forward('SIGHUP');
+    this.#outcome.resolve(successor.pid as number);
     onSuccess(successor.pid as number);
   }
 
@@ -134,6 +147,7 @@ export class Upgrade {
     } catch (error) {
       logger.error((error as Error).message);
     }
+    this.#outcome.reject(new UpgradeFailedError(reason));
     onFailure({ reload: this.#reloadWanted });
   }
 }

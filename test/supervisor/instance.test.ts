@@ -13,7 +13,11 @@ function setUp(t: TestContext): { project: Project; claim: Claim; files: () => s
   return {
     project,
     async claim(paths, single = false) {
-      const instance = await Instance.claim(paths.map(project.path), single);
+      const instance = await Instance.claim({
+        pidfiles: paths.map(project.path),
+        singleInstance: single,
+        controlSocket: project.path('.ph.sock'),
+      });
       cleanUp(t, () => instance.release());
       return instance;
     },

@@ -119,7 +119,7 @@ function longestBoot({ sections }: Configuration): number {
 async function reloadOnChange(supervisor: Supervisor, configuration: Configuration) {
   const { watchModules } = await import('../../supervisor/watch.ts');
   const watcher = watchModules(
-    () => supervisor.reload(),
+    () => void supervisor.reload().catch(() => {}),
     error => process.stderr.write(`ph: --watch: ${error instanceof Error ? error.message : String(error)}\n`),
   );
   const update = ({ sections }: Configuration) =>

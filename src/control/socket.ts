@@ -1,0 +1,74 @@
+/** The file of the control socket: only its owner may connect, and it is put in its place whole. */
+
+import { chmodSync, closeSync, lstatSync, openSync, renameSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { basename, dirname } from 'node:path';
+import { ControlSocketError } from '../errors.ts';
+import { SocketFile } from '../socket-file.ts';
+
+/** The longest path that the system takes for a socket, bytes. */
+const longestPath = 107;
+
+/** A name by which the system reaches a path of any length, for as long as it is not closed. */
+export function reach(path: string): { readonly path: string; close(): void } {
+  if (Buffer.byteLength(path) <= longestPath) return { path, close() {} };
+  const fd = openSync(dirname(path), 'r');
+  return { path: `/proc/self/fd/${fd}/${basename(path)}`, close: () => closeSync(fd) };
+}
+
+export class ControlSocket {
+  readonly #listener: Server;
+  readonly #file: SocketFile;
+
+  private constructor(listener: Server, file: SocketFile) {
+    this.#listener = listener;
+    this.#file = file;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** Connections go to `server`. Throws a `ControlSocketError`; then whatever was there still is. */
+  static async open(server: Server, path: string): Promise<ControlSocket> {
+    const listener = createServer(socket => server.emit('connection', socket as Socket));
+    try {
+      refuseForeignFile(path);
+      // Under another name until only its owner can connect. A socket that is renamed over is gone for new connections.
+      const temporary = `${path}.${process.pid}`;
+      await listen(listener, temporary);
+      chmodSync(temporary, 0o600);
+      renameSync(temporary, path);
+      return new ControlSocket(listener, new SocketFile(path));
+    } catch (error) {
+      listener.close();
+      throw new ControlSocketError(path, (error as Error).message, error);
+    }
+  }
+
+  /** Whether nobody can find it any more. */
+  get isGone(): boolean {
+    return this.#file.state === 'gone';
+  }
+
+  /** Nobody can connect any more; a file that is another supervisor's by now stays. */
+  close(): void {
+    this.#listener.close();
+    this.#file.remove();
+  }
+}
+
+async function listen(listener: Server, path: string): Promise<void> {
+  const name = reach(path);
+  listener.on('close', () => name.close());
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen(name.path, resolve);
+  });
+}
+
+/** A mistyped path must not cost anybody a file. */
+function refuseForeignFile(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats && !stats.isSocket()) throw new Error('is there, and is no socket');
+}
