@@ -2,6 +2,7 @@
 
 import { getPriority } from 'node:os';
 import { parse } from 'node:path';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { ResourceLimits } from 'node:worker_threads';
 import { checkSection } from '../config/checks.ts';
@@ -29,6 +30,8 @@ export interface ResolvedPoolOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly workerData: unknown;
   readonly resourceLimits: ResourceLimits | undefined;
+  /** Where what the worker processes print goes. Default: the same stream of this process. */
+  readonly output?: { readonly stdout: Writable; readonly stderr: Writable };
 }
 
 const ORIGIN: Origin = { file: 'createPool' };

@@ -27,6 +27,7 @@ export interface ProcessesEvents {
 export class Processes {
   readonly #name: string;
   readonly #dispatcher: Dispatcher;
+  readonly #output: ResolvedPoolOptions['output'];
   readonly #events: ProcessesEvents;
   readonly #clock = new AwakeClock(2 * tickInterval);
   readonly #group: Group;
@@ -41,6 +42,7 @@ export class Processes {
     const { config, env, workerData, resourceLimits } = options;
     this.#name = config.name;
     this.#dispatcher = dispatcher;
+    this.#output = options.output;
     this.#events = events;
     this.#group = new Group({
       config: { ...config, logLevel: 'silent' },
@@ -130,8 +132,8 @@ export class Processes {
 
   #attach(worker: WorkerProcess): { readonly paused: boolean } {
     worker.unref();
-    passOn(worker.stdout, process.stdout);
-    passOn(worker.stderr, process.stderr);
+    passOn(worker.stdout, this.#output?.stdout ?? process.stdout);
+    passOn(worker.stderr, this.#output?.stderr ?? process.stderr);
     this.#dispatcher.attach(worker);
     const { index, pid, generation } = worker;
     worker.on('ready', () => {
