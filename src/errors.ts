@@ -433,3 +433,59 @@ export class SectionFailedError extends ProcessHandlerError {
     super('PH_ERR_SECTION_FAILED', `[${section}] has no worker: ${reason}`);
   }
 }
+
+/** A command was given what it cannot work with; says what to give instead. */
+export class UsageError extends ProcessHandlerError {
+  constructor(message: string) {
+    super('PH_ERR_USAGE', message, { exitCode: ExitCode.usage });
+  }
+}
+
+/** An input of `ph map` is not what it should be, such as a line that is no JSON, or the input cannot be read. */
+export class InputError extends ProcessHandlerError {
+  constructor(message: string, cause?: unknown) {
+    super('PH_ERR_INPUT', message, { cause });
+  }
+}
+
+/** The result of a task cannot be written as JSON. */
+export class ResultError extends ProcessHandlerError {
+  constructor(reason: string, cause?: unknown) {
+    super('PH_ERR_RESULT', `the result cannot be written as JSON: ${reason}`, { cause });
+  }
+}
+
+/** The output of `ph map` cannot be written. */
+export class OutputError extends ProcessHandlerError {
+  constructor(name: string, reason: string, cause?: unknown) {
+    super('PH_ERR_OUTPUT', `cannot write ${name}: ${reason}`, { cause });
+  }
+}
+
+/** A checkpoint of `ph map` is in use, is no checkpoint, belongs to something else, or cannot be written. */
+export class CheckpointError extends ProcessHandlerError {
+  /** Absolute path of the checkpoint. */
+  readonly path: string;
+
+  constructor(path: string, reason: string, options: ErrorOptions & { exitCode?: ExitCode } = {}) {
+    super('PH_ERR_CHECKPOINT', `checkpoint ${path}: ${reason}`, { exitCode: ExitCode.usage, ...options });
+    this.path = path;
+  }
+}
+
+/** Files that would be written are there already; none was changed. */
+export class FilesExistError extends ProcessHandlerError {
+  readonly paths: readonly string[];
+
+  constructor(paths: readonly string[]) {
+    super('PH_ERR_FILES_EXIST', `nothing was written, since there is already: ${paths.join(', ')}`);
+    this.paths = paths;
+  }
+}
+
+/** A section has no log file that could be shown. */
+export class NoLogFileError extends ProcessHandlerError {
+  constructor(reason: string, exitCode: ExitCode = ExitCode.usage) {
+    super('PH_ERR_NO_LOG_FILE', reason, { exitCode });
+  }
+}
