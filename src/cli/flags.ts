@@ -11,6 +11,11 @@ export function addConfigurationFlags(command: Command): Command {
     .option('-s, --section <name>', 'section to use; may be given several times', collect)
     .option('-w, --workers <n>', 'worker processes per section, or auto')
     .option('-t, --threads <n>', 'threads per worker process, or auto; 0: none')
+    .option(
+      '-b, --bind <address>',
+      'host:port, [v6]:port, unix:path or fd://N; may be given several times',
+      collect,
+    )
     .option('--set <key=value>', 'any key of ph.ini; may be given several times', collectPair)
     .addOption(new Option('--log-format <format>', 'of the log').choices(['auto', 'pretty', 'json']));
 }

@@ -1,10 +1,12 @@
 /** Parses the command line and hands over to a command. */
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { ExitCode } from '../errors.ts';
 import { packageVersion } from '../version.ts';
 import type { ConfigurationOptions } from './configuration.ts';
 import { explain } from './explain.ts';
+import { addConfigurationFlags } from './flags.ts';
+import { addStandaloneCommands } from './standalone.ts';
 
 /** What a command does once its words are understood; its module is loaded only then. */
 type Action<Options> = (file: string | undefined, options: Options) => Promise<ExitCode>;
@@ -56,6 +58,7 @@ Examples:
   $ ph check tasks/jobexecute.ts      one task module
   $ ph check --json | jq .problems    for a program`,
     );
+  addStandaloneCommands(ph);
   return ph;
 }
 
@@ -66,34 +69,11 @@ function addCommand<Options extends ConfigurationOptions>(
   description: string,
   action: Action<Options>,
 ) {
-  return ph
-    .command(name)
-    .description(description)
-    .argument('[file]', 'task module; without it, the sections of the configuration that have a task')
-    .option('-c, --config <file>', 'configuration (default: the nearest ph.ini from here upwards)')
-    .option('-s, --section <name>', 'section to use; may be given several times', collect)
-    .option('-w, --workers <n>', 'worker processes per section, or auto')
-    .option('-t, --threads <n>', 'threads per worker process, or auto; 0: none')
-    .option(
-      '-b, --bind <address>',
-      'host:port, [v6]:port, unix:path or fd://N; may be given several times',
-      collect,
-    )
-    .option('--set <key=value>', 'any key of ph.ini; may be given several times', collectPair)
-    .addOption(new Option('--log-format <format>', 'of the log').choices(['auto', 'pretty', 'json']))
-    .action(async (file: string | undefined, options: Options) => {
+  return addConfigurationFlags(ph.command(name).description(description)).action(
+    async (file: string | undefined, options: Options) => {
       process.exitCode = await action(file, options);
-    });
-}
-
-function collect(value: string, previous: readonly string[] = []): string[] {
-  return [...previous, value];
-}
-
-function collectPair(text: string, previous: ReadonlyMap<string, string> = new Map()): Map<string, string> {
-  const [, key, value] = /^\s*([^=]+?)\s*=\s*(.*?)\s*$/s.exec(text) ?? [];
-  if (key === undefined || value === undefined) throw new InvalidArgumentError('It has the form key=value.');
-  return new Map([...previous, [key.toLowerCase(), value]]);
+    },
+  );
 }
 
 /** Does what the command line says, and sets `process.exitCode`. */

@@ -49,6 +49,8 @@ export interface ReadResult {
    * Holds the chosen sections, by default all of the file. A key whose references cannot be resolved is not there.
    */
   readonly texts: ReadonlyMap<string, ReadonlyMap<string, string>>;
+  /** The sections to run, as far as each key of theirs can be read. */
+  readonly typed: readonly TypedSection[];
   /** All that is wrong with the chosen sections. References are checked in all sections where none was chosen. */
   readonly problems: readonly Problem[];
   /** What is no error and yet worth knowing. */
@@ -60,7 +62,8 @@ export interface ReadResult {
 /** Reads a configuration without ever throwing for what is in it. */
 export function readConfiguration(options: LoadOptions): ReadResult {
   const read = readIni(options.file);
-  if ('code' in read) return { texts: new Map(), problems: [read], notes: [], configuration: undefined };
+  if ('code' in read)
+    return { texts: new Map(), typed: [], problems: [read], notes: [], configuration: undefined };
 
   const problems: Problem[] = [...read.problems];
   const present = [...read.sections.keys()].filter(name => name !== DEFAULT_SECTION);
@@ -89,6 +92,7 @@ export function readConfiguration(options: LoadOptions): ReadResult {
   problems.push(...checkAgreement(typed), ...checkAddresses(typed));
   return {
     texts: new Map((chosen.size > 0 ? selected : resolved).map(section => [section.name, textsOf(section)])),
+    typed,
     problems: tidyProblems(problems),
     notes: tidyProblems(typed.flatMap(section => section.notes)),
     configuration: problems.length > 0 ? undefined : assemble(typed, options),
