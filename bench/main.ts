@@ -11,6 +11,7 @@ const { json } = readOptions('Runs all benches.');
 const benches = {
   pools: 'Threads, processes, or both',
   boot: 'Boot and recovery',
+  map: 'A task over many inputs',
   rpc: 'JSON-RPC and sockets',
   deploys: 'Deploys under load',
 };

@@ -40,8 +40,8 @@ function addMap(ph: Command): void {
         integer(0),
       ).default(1),
     )
-    .option('--ordered', 'write the results in the order of the inputs', false)
-    .option('--fail-fast', 'end with the first input that fails', false)
+    .option('--ordered', 'write the results in the order of the inputs')
+    .option('--fail-fast', 'end with the first input that fails')
     .option('-o, --output <file>', 'write there instead of to stdout')
     .option('--checkpoint <file>', 'note there what is done; the same command continues an interrupted run')
     .addHelpText(
@@ -65,7 +65,7 @@ function addLogs(ph: Command): void {
     .description('show the log files of the sections, rotated ones too')
     .argument('[section]', 'section whose log is shown (default: those of all, in the order of time)')
     .option('-c, --config <file>', 'configuration (default: the nearest ph.ini from here upwards)')
-    .option('-f, --follow', 'go on with what is logged from now on', false)
+    .option('-f, --follow', 'go on with what is logged from now on')
     .addOption(
       parsedOption('-n, --lines <n>', 'the last so many lines (default: 100; with --since, all)', integer(0)),
     )
@@ -75,7 +75,7 @@ function addLogs(ph: Command): void {
     .addOption(
       parsedOption('--since <when>', 'only lines that are not older: 90s, 10m, 2h, 2026-01-31T12:00', moment),
     )
-    .option('--json', 'lines as they are in the file', false)
+    .option('--json', 'lines as they are in the file')
     .addHelpText(
       'after',
       `

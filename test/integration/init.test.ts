@@ -32,7 +32,7 @@ test('ph init writes a project whose ph run and npm test work as it is, and whos
   const { code, stdout, stderr } = await runCommand(t, project, ['init', 'My App!']);
   assert.equal(code, 0, stderr);
   const root = project.path('My App!');
-  assert.match(stdout, /Next:\n {2}cd My App!\n {2}npm install\n {2}npx ph run\n {2}npm test\n$/);
+  assert.match(stdout, /Next:\n {2}cd 'My App!'\n {2}npm install\n {2}npx ph run\n {2}npm test\n$/);
   for (const file of files) assert.ok(stdout.includes(`  ${file}\n`) && existsSync(join(root, file)), file);
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   const { name, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

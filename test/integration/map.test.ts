@@ -123,6 +123,8 @@ test('--glob makes an input of each path, in the order of names, and reads no st
   ]);
   assert.equal(code, 0);
   const paths = ['in/a.txt', 'in/b.txt', 'in/d.md', 'in/deep/c.txt'];
+  const absolute = await map('', '', ['--glob', project.path('in/a.*')]);
+  assert.equal(absolute.records[0]?.input, project.path('in/a.txt'));
   assert.deepEqual(
     records,
     paths.map(path => ({ input: path, result: path })),

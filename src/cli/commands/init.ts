@@ -43,8 +43,9 @@ function removeEmpty(directory: string, topmost: string): void {
 }
 
 function report(root: string, paths: readonly string[]): string {
-  const place = relative(process.cwd(), root);
-  const enter = place === '' ? [] : [`cd ${place}`];
+  const way = relative(process.cwd(), root);
+  const place = way.startsWith('..') ? root : way;
+  const enter = place === '' ? [] : [`cd ${shellWord(place)}`];
   const steps = [...enter, 'npm install', 'npx ph run', 'npm test'];
   return [
     `ph: wrote to ${root}`,
@@ -53,4 +54,8 @@ function report(root: string, paths: readonly string[]): string {
     ...steps.map(step => `  ${step}`),
     '',
   ].join('\n');
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

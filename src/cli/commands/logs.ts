@@ -15,13 +15,13 @@ import { lastLines, positionAt } from '../logs/start.ts';
 
 export interface LogsFlags {
   readonly config?: string;
-  readonly follow: boolean;
+  readonly follow?: boolean;
   /** Default: all with `since`, else 100. */
   readonly lines?: number;
   readonly level?: LevelName;
   /** ms since 1970. */
   readonly since?: number;
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
 /** A log file, with the sections that write it, the first of which decides on its format. */
@@ -33,7 +33,7 @@ interface Log {
 
 const DEFAULT_LINES = 100;
 export async function logs(section: string | undefined, flags: LogsFlags): Promise<ExitCode> {
-  const { level, since, follow, json } = flags;
+  const { level, since, follow = false, json = false } = flags;
   const found = findLogs(section, flags.config);
   for (const log of found) refuseFilters(log, flags);
   requireFiles(found, follow);

@@ -22,8 +22,8 @@ export interface MapFlags {
   /** ms; 0: none. */
   readonly timeout: number;
   readonly retries: number;
-  readonly ordered: boolean;
-  readonly failFast: boolean;
+  readonly ordered?: boolean;
+  readonly failFast?: boolean;
   readonly output?: string;
   readonly checkpoint?: string;
 }
@@ -102,7 +102,7 @@ class MapCommand {
 
   #createRun(pool: TwoTierPool, destination: Destination, concurrency: number): MapRun {
     const { name, source, checkpoint, flags } = this.#plan;
-    const { ordered, failFast } = flags;
+    const { ordered = false, failFast = false } = flags;
     const run = new MapRun({
       ...{ pool, name, destination, ordered, failFast, concurrency },
       inputs: source.inputs,

@@ -92,10 +92,15 @@ export async function* listFiles(
   }
 }
 
-/** The files that match, in the order of their names. @throws {UsageError} where a pattern matches none */
+/**
+ * The files that match, in the order of their names; of an absolute pattern with absolute paths.
+ *
+ * @throws {UsageError} where a pattern matches none
+ */
 export async function findFiles(patterns: readonly string[]): Promise<string[]> {
+  const options = { onlyFiles: true, expandDirectories: false };
   const found = await Promise.all(
-    patterns.map(pattern => glob(pattern, { onlyFiles: true, expandDirectories: false })),
+    patterns.map(pattern => glob(pattern, { ...options, absolute: pattern.startsWith('/') })),
   );
   const empty = patterns.filter((_, i) => found[i]?.length === 0);
   if (empty.length > 0) throw new UsageError(`no file matches ${empty.join(', ')}`);
