@@ -6,12 +6,11 @@ import { packageVersion } from '../version.ts';
 import type { ConfigurationOptions } from './configuration.ts';
 import { explain } from './explain.ts';
 import { addConfigurationFlags } from './flags.ts';
-import { addStandaloneCommands } from './standalone.ts';
 
 /** What a command does once its words are understood; its module is loaded only then. */
 type Action<Options> = (file: string | undefined, options: Options) => Promise<ExitCode>;
 
-function program(): Command {
+async function program(): Promise<Command> {
   const ph = new Command('ph')
     .description('Keeps worker processes alive, each with a pool of threads for CPU tasks.')
     .version(packageVersion)
@@ -58,7 +57,8 @@ Examples:
   $ ph check tasks/jobexecute.ts      one task module
   $ ph check --json | jq .problems    for a program`,
     );
-  addStandaloneCommands(ph);
+  // What a supervisor need not wait for when it starts.
+  if (process.argv[2] !== 'run') (await import('./standalone.ts')).addStandaloneCommands(ph);
   return ph;
 }
 
@@ -79,7 +79,7 @@ function addCommand<Options extends ConfigurationOptions>(
 /** Does what the command line says, and sets `process.exitCode`. */
 export async function runProgram(): Promise<void> {
   try {
-    await program().parseAsync();
+    await (await program()).parseAsync();
   } catch (error) {
     // Commander has printed its own already.
     if (error instanceof CommanderError)

@@ -35,7 +35,7 @@ interface Outcome {
 }
 
 /** Inputs in hand may hold that many bytes, besides a single one that is larger. */
-const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_BYTES = 32 * 1024 * 1024;
 /** How long what is done may take to be written when all has to end at once, ms. */
 const LAST_WRITE = 1000;
 

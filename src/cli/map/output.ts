@@ -1,7 +1,8 @@
 /** Where the records of `ph map` go: whole lines in large writes, one write at a time. */
 
-import { constants, existsSync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { constants, existsSync, fdatasync, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { OutputError, UsageError } from '../../errors.ts';
 import { reasonOf } from '../../log/target.ts';
 import { withResolvers } from '../../promise.ts';
@@ -50,7 +51,14 @@ export class StdoutDestination implements Destination {
     });
   }
 
-  async sync(): Promise<void> {}
+  async sync(): Promise<void> {
+    if (!fstatSync(1).isFile()) return;
+    try {
+      await promisify(fdatasync)(1);
+    } catch (error) {
+      throw new OutputError('stdout', reasonOf(error), error);
+    }
+  }
 
   async close(): Promise<void> {}
 }
