@@ -10,7 +10,8 @@ import { addConfigurationFlags } from './flags.ts';
 /** What a command does once its words are understood; its module is loaded only then. */
 type Action<Options> = (file: string | undefined, options: Options) => Promise<ExitCode>;
 
-async function program(): Promise<Command> {
+/** All commands, with what they take. */
+export async function createProgram(): Promise<Command> {
   const ph = new Command('ph')
     .description('Keeps worker processes alive, each with a pool of threads for CPU tasks.')
     .version(packageVersion)
@@ -79,7 +80,7 @@ function addCommand<Options extends ConfigurationOptions>(
 /** Does what the command line says, and sets `process.exitCode`. */
 export async function runProgram(): Promise<void> {
   try {
-    await (await program()).parseAsync();
+    await (await createProgram()).parseAsync();
   } catch (error) {
     // Commander has printed its own already.
     if (error instanceof CommanderError)

@@ -3,7 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { cleanUp } from './cleanup.ts';
-import { processesIn, until } from './processes.ts';
+import { isAlive, until } from './processes.ts';
 import type { Project } from './project.ts';
 
 /** What a test says that cannot run without it; false: it can. */
@@ -39,9 +39,10 @@ export function startTerminal(
       encoding: 'utf8',
     });
   tmux('new-session', '-d', '-x', '100', '-y', '30', command);
+  const pids = tmux('display-message', '-p', '#{pid} #{pane_pid}').trim().split(' ').map(Number);
   cleanUp(t, async () => {
     tmux('kill-server');
-    await until('nothing runs on the terminal any more', () => processesIn(project.directory).length === 0);
+    await until('the terminal is gone', () => !pids.some(isAlive));
   });
   // With the history: when the command ends, tmux pushes a line out for its own message.
   const screen = () => tmux('capture-pane', '-p', '-S', '-').trimEnd();

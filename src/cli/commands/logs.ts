@@ -11,7 +11,7 @@ import { LogChain } from '../logs/log-chain.ts';
 import { LEVELS, type LevelName } from '../logs/log-line.ts';
 import { LogReader } from '../logs/log-reader.ts';
 import { show } from '../logs/show.ts';
-import { lastLines, positionAt } from '../logs/start.ts';
+import { endOf, lastLines, positionAt } from '../logs/start.ts';
 
 export interface LogsFlags {
   readonly config?: string;
@@ -32,6 +32,7 @@ interface Log {
 }
 
 const DEFAULT_LINES = 100;
+
 export async function logs(section: string | undefined, flags: LogsFlags): Promise<ExitCode> {
   const { level, since, follow = false, json = false } = flags;
   const found = findLogs(section, flags.config);
@@ -43,10 +44,15 @@ export async function logs(section: string | undefined, flags: LogsFlags): Promi
     chain: new LogChain(path),
     filter: { ...filter, section: sections.length > 1 ? section : undefined },
   }));
+  // First, so that nothing is missed that is written while the last lines are looked for.
+  const ends = chains.map(({ chain }) => (follow ? endOf(chain) : undefined));
   const count = flags.lines ?? (since === undefined ? DEFAULT_LINES : undefined);
   const starts =
     count === undefined ? chains.map(({ chain }) => positionAt(chain, since ?? 0)) : lastLines(chains, count);
-  const readers = chains.map(({ chain, filter }, i) => new LogReader(chain, filter, starts[i]));
+  const readers = chains.flatMap(({ chain, filter }, i) => {
+    const start = starts[i] ?? ends[i];
+    return start || follow ? new LogReader(chain, filter, start) : [];
+  });
 
   // `ph logs | head` has what it wanted.
   process.stdout.on('error', () => process.exit(ExitCode.done));

@@ -89,6 +89,8 @@ class MapCommand {
     } finally {
       this.#progress.end();
       await pool.destroy();
+      // A slow reader of stderr gets all of it, unless somebody wants an end.
+      if (!this.#interrupt) await new Promise<void>(resolve => this.#log.end(resolve));
     }
   }
 
@@ -104,10 +106,15 @@ class MapCommand {
     const { name, source, checkpoint, flags } = this.#plan;
     const { ordered = false, failFast = false } = flags;
     const run = new MapRun({
-      ...{ pool, name, destination, ordered, failFast, concurrency },
+      pool,
+      name,
       inputs: source.inputs,
       totalSize: source.totalSize,
+      destination,
       checkpoint,
+      ordered,
+      failFast,
+      concurrency,
     });
     checkpoint?.start(
       () => run.progress,

@@ -57,6 +57,10 @@ export class LogChain {
     return this.#open(0) ?? this.#open(1);
   }
 
+  isNewest(id: FileId): boolean {
+    return this.#numberOf(id) === 0;
+  }
+
   /** undefined: it is not in the chain any more. */
   find(id: FileId): LogFile | undefined {
     const number = this.#numberOf(id);

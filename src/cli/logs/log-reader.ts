@@ -73,7 +73,7 @@ export class LogReader {
   #goOn(file: LogFile): boolean {
     const newer = this.#chain.newer(file);
     if (!newer) return false;
-    if (newer.size === 0) {
+    if (newer.size === 0 && this.#chain.isNewest(newer)) {
       newer.close();
       return false;
     }

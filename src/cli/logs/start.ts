@@ -17,14 +17,13 @@ const LF = 0x0a;
 /**
  * The places, one for each chain, from which on exactly the last `count` lines of all of them match.
  *
- * @returns in the order of the chains; undefined: there is no file
+ * @returns in the order of the chains; undefined: none of them is in this one
  */
 export function lastLines(
   chains: readonly { readonly chain: LogChain; readonly filter: LineFilter }[],
   count: number,
 ): (Position | undefined)[] {
-  // First, so that nothing is missed that is written while the last lines are looked for.
-  const starts = chains.map(({ chain }) => endOf(chain));
+  const starts = chains.map((): Position | undefined => undefined);
   const sources = chains.map(({ chain, filter }) => matchesBackward(chain, filter));
   const heads = sources.map(source => (count > 0 ? source.next().value : undefined) ?? undefined);
   for (let left = count; left > 0; left--) {
@@ -54,12 +53,15 @@ export function positionAt(chain: LogChain, since: number): Position | undefined
   return start;
 }
 
-function endOf(chain: LogChain): Position | undefined {
+/** Where what is written from now on begins, or the line that is half there; undefined: there is no file. */
+export function endOf(chain: LogChain): Position | undefined {
   const file = chain.newest();
   if (!file) return undefined;
-  const { size: offset, changedAt: time } = file;
+  const { size, changedAt: time } = file;
+  const isTorn = size > 0 && file.read(size - 1, 1)[0] !== LF;
+  const [lastLine] = isTorn ? linesOf(file) : [];
   file.close();
-  return { file, offset, time };
+  return { file, offset: lastLine?.offset ?? size, time };
 }
 
 /** Lines that match, the newest first; one that does not say its time has that of the line after it. */
