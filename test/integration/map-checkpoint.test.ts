@@ -59,13 +59,13 @@ function setUp(t: TestContext, count: number) {
 const toFile = ['-o', 'out', '--checkpoint', 'cp'];
 
 test('killed with KILL again and again and continued: each input exactly once in the output, none that was noted is run again', async t => {
-  const count = 6000;
+  const count = 4000;
   const { project, map, checkpoint, done, inputs } = setUp(t, count);
   for (let run = 1; run <= 4; run++) {
     const before = done();
     const { child, exit } = map('', toFile, { env: { RUN: String(run) } });
     if (run < 4) {
-      await until('some more is done', () => done() >= before + 600);
+      await until('some more is done', () => done() >= before + 400);
       child.kill('SIGKILL');
       assert.equal((await exit).signal, 'SIGKILL');
       assert.ok(done() < count, 'it was killed before it was done');
@@ -161,27 +161,16 @@ test('SIGINT and the same command again; more input afterwards is done as well; 
   assert.deepEqual(inputs('out'), [0, 1, ...Array.from({ length: 3001 }, (_, n) => n)]);
 });
 
-test('a checkpoint is refused that belongs to something else, is none, or is in use; nothing is changed', async t => {
+test('a checkpoint is refused that belongs to another input, to an output that is cut off, or is in use; nothing is changed', async t => {
   const { project, map, input } = setUp(t, 10);
   assert.equal((await map('', toFile).exit).code, 0);
   const content = () => ['cp', 'out'].map(name => readFileSync(project.path(name), 'utf8'));
   const before = content();
-  for (const [task, args, options, message] of [
-    [
-      '#other',
-      toFile,
-      {},
-      /belongs to task .*tasks\.mjs#default, not .*tasks\.mjs#other\. Remove it to start anew/,
-    ],
-    ['', ['-o', 'out2', '--checkpoint', 'cp'], {}, /belongs to output .*out, not .*out2\./],
-    ['', ['--checkpoint', 'cp'], {}, /belongs to output .*out, not stdout\./],
-    ['', [...toFile, '--lines'], {}, /belongs to format ndjson, not lines\./],
-    ['', toFile, { input: input.replace('5', '6') }, /another input: its first 10 inputs are not those/],
-    ['', toFile, { input: '0\n1\n' }, /another input: it has 2 inputs, where 10 had been read/],
-    ['', ['-o', 'out3', '--checkpoint', 'tasks.mjs'], {}, /tasks\.mjs: is no checkpoint of ph map/],
-    ['', ['-o', 'out3', '--checkpoint', 'nix/cp'], {}, /nix\/cp: its directory cannot be used: no such file/],
+  for (const [other, message] of [
+    [input.replace('5', '6'), /another input: its first 10 inputs are not those that were done/],
+    ['0\n1\n', /another input: it has 2 inputs, where 10 had been read/],
   ] as const) {
-    const { code, stderr } = await map(task, args, options).exit;
+    const { code, stderr } = await map('', toFile, { input: other }).exit;
     assert.equal(code, 2, stderr);
     assert.match(stderr, message);
     assert.deepEqual(content(), before);
@@ -222,6 +211,4 @@ test('S54 a full disk ends it with whole lines and exit code 1; with room again 
   closeSync(stdout);
   assert.equal(nowhere.code, 1);
   assert.equal(nowhere.stderr, 'ph: cannot write stdout: no space left on device\n');
-  const noted = await map('#other', ['--checkpoint', '/dev/full/cp']).exit;
-  assert.equal(noted.code, 2);
 });
