@@ -28,8 +28,8 @@ test('what JSON does not have, or would write as something else, is an error tha
     [new Map(), /: it is a Map$/],
     [{ a: [0, { b: new Set() }] }, /: a\.1\.b is a Set$/],
     [{ bytes: new Uint8Array(2) }, /: bytes is a Uint8Array$/],
-    [[new ArrayBuffer(1)], /: 0 is a ArrayBuffer$/],
-    [{ error: new Error('x') }, /: error is a Error$/],
+    [[new ArrayBuffer(1)], /: 0 is an ArrayBuffer$/],
+    [{ error: new Error('x') }, /: error is an Error$/],
     [{ pattern: /x/ }, /: pattern is a RegExp$/],
   ] as const) {
     assert.throws(() => resultRecord('1', result), { code: 'PH_ERR_RESULT', message: reason });

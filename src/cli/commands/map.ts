@@ -32,8 +32,8 @@ export interface MapFlags {
 const FINISH_LIMIT = 10_000;
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
-/** Inputs may crash one process after another; only where all that is started crashes there is no point in going on. */
-const RESTARTS = { restartDelayMax: 1000, maxRestarts: 100 };
+/** A process that does not start is tried again soon: there is nothing else to wait for. ms. */
+const RESTART_DELAY_MAX = 1000;
 /** Enough to keep all threads busy with the smallest tasks. */
 const LEAST_CONCURRENCY = 256;
 
@@ -72,7 +72,8 @@ class MapCommand {
   async run(): Promise<number> {
     const { file, flags } = this.#plan;
     const { processes, threads, retries, timeout: taskTimeout } = flags;
-    const options = resolvePoolOptions(file, { processes, threads, retries, taskTimeout, ...RESTARTS });
+    const restartDelayMax = RESTART_DELAY_MAX;
+    const options = resolvePoolOptions(file, { processes, threads, retries, taskTimeout, restartDelayMax });
     // What is on stdout are the records alone.
     const pool = new TwoTierPool({ ...options, output: { stdout: this.#log, stderr: this.#log } });
     pool.on('error', error => this.#say(error.message));

@@ -36,7 +36,7 @@ function unlikeJson(value: object, path: string): string | undefined {
   // A date has its ISO form; the objects of primitive values are those.
   if (['Date', 'String', 'Number', 'Boolean'].includes(type)) return undefined;
   const kind = Buffer.isBuffer(value) ? 'Buffer' : type;
-  return `${path === '' ? 'it' : path.slice(1)} is a ${kind}`;
+  return `${path === '' ? 'it' : path.slice(1)} is ${/^[AEIO]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 
 function firstOf(entries: Iterable<[string | number, unknown]>, path: string): string | undefined {
