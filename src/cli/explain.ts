@@ -1,6 +1,6 @@
 /** An error that ends `ph`, as its user reads it. */
 
-import { BootError, ExitCode, ProcessHandlerError } from '../errors.ts';
+import { ExitCode, ProcessHandlerError } from '../errors.ts';
 
 /** Prints it on stderr; returns what to exit with. */
 export function explain(error: unknown): ExitCode {
@@ -15,6 +15,9 @@ export function explanation(error: unknown): { readonly reason: string; readonly
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { reason: `unexpected: ${text}`, exitCode: ExitCode.failed };
   }
-  const details = error instanceof BootError ? `\n${error.details}` : '';
-  return { reason: `${error.message}${details}`, exitCode: error.exitStatus };
+  const { details = '' } = error as { readonly details?: string };
+  const [first = '', ...rest] = details.split('\n');
+  // The message tells the first line of most of them.
+  const news = error.message.endsWith(first) ? rest : [first, ...rest];
+  return { reason: [error.message, ...news].join('\n'), exitCode: error.exitStatus };
 }

@@ -59,7 +59,10 @@ Examples:
   $ ph check --json | jq .problems    for a program`,
     );
   // What a supervisor need not wait for when it starts.
-  if (process.argv[2] !== 'run') (await import('./standalone.ts')).addStandaloneCommands(ph);
+  if (process.argv[2] !== 'run') {
+    (await import('./control.ts')).addControlCommands(ph);
+    (await import('./standalone.ts')).addStandaloneCommands(ph);
+  }
   return ph;
 }
 

@@ -17,6 +17,8 @@ export interface Handover extends SharedLocks {
   /** fds of its listening sockets, and the names of those that somebody else made. */
   readonly sockets: Readonly<Record<string, number>>;
   readonly foreign: readonly string[];
+  /** Sections that were stopped by themselves. */
+  readonly held: readonly string[];
 }
 
 /** The first fd behind those of Node: standard ones and the channel on which the new supervisor tells how it gets on. */

@@ -3,7 +3,14 @@
 import { once } from 'node:events';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import type { AnswerOf, Handlers, RequestOf, Status } from '../control/protocol.ts';
-import { ControlError, NoSectionError, ReloadError, SectionFailedError, StoppingError } from '../errors.ts';
+import {
+  ControlError,
+  ExitCode,
+  NoSectionError,
+  ReloadError,
+  SectionFailedError,
+  StoppingError,
+} from '../errors.ts';
 import type { Group } from '../group/group.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import { planReload } from './plan.ts';

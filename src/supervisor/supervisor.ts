@@ -117,9 +117,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         : await Instance.claim(configuration.supervisor);
       if (handover && this.#isInCharge) this.#instance.takeCharge();
       this.#logs.apply([...configuration.sections.values()].map(logSettings));
-      const sockets = await this.#listeners.prepare(configuration);
+      const sections = this.#createSections(this.#instance);
+      sections.hold(handover?.held ?? []);
+      const sockets = await this.#listeners.prepare(sections.serving(configuration));
       sockets.commit();
-      await this.#supervise(configuration, sockets);
+      this.#sections = sections;
+      await this.#supervise(configuration, sections, sockets);
     } finally {
       this.#usage.close();
       this.#listeners.close();
@@ -184,7 +187,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  async #supervise(configuration: Configuration, sockets: PreparedListeners): Promise<void> {
+  async #supervise(
+    configuration: Configuration,
+    sections: Sections,
+    sockets: PreparedListeners,
+  ): Promise<void> {
     if (this.#state !== 'starting') return; // told to quit while pidfiles and addresses were being taken
     const { directory, file } = configuration;
     process.title = titleOf(configuration);
@@ -193,8 +200,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       `supervising ${[...configuration.sections.keys()].join(', ')}`,
     );
     process.on('uncaughtException', this.#onDefect);
-    const sections = this.#createSections();
-    this.#sections = sections;
     this.#reload = new Reload({
       logger: this.#logger,
       sections,
@@ -221,7 +226,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#control?.look();
     }, tickInterval);
     try {
-      sections.start(configuration, section => sockets.of(section));
+      sections.start(sections.serving(configuration), section => sockets.of(section));
       await this.#stopped.promise;
     } finally {
       clearInterval(timer);
@@ -277,6 +282,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       instance: this.#instance as Instance,
       sections: () => [...(this.#configuration as Configuration).sections.values()],
       listeners: this.#listeners,
+      held: () => this.#sections?.held ?? [],
       now: () => this.#clock.now(),
       obstacle: () => this.#obstacleToUpgrade(),
       onSuccess: pid => this.stop(`pid ${pid} is in charge`),
@@ -287,10 +293,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
   }
 
-  #createSections(): Sections {
+  #createSections({ number }: Instance): Sections {
     return new Sections({
       logs: this.#logs,
-      instance: this.#instance?.number ?? 1,
+      instance: number,
       now: () => this.#clock.now(),
       startsGently: () => !this.#isInCharge,
       onBooting: () => {

@@ -16,6 +16,8 @@ export interface UpgradeOptions {
   readonly instance: Instance;
   readonly sections: () => readonly SectionConfig[];
   readonly listeners: Listeners;
+  /** Those that were stopped by themselves. */
+  readonly held: () => Iterable<string>;
   /** Monotonic ms in which this process was awake. */
   readonly now: () => number;
   /** Why there can be no upgrade now; undefined: there can. */
@@ -112,6 +114,7 @@ export class Upgrade {
         locks,
         sockets: Object.fromEntries(listeners.held),
         foreign: [...listeners.foreign],
+        held: [...this.#options.held()],
       },
       logFile: isDaemon ? sections[0]?.logFile : undefined,
       bootTimeout: Math.max(...sections.map(({ bootTimeout }) => bootTimeout)),

@@ -25,6 +25,7 @@ function start(t: TestContext, script: string) {
       locks: {},
       sockets: {},
       foreign: [],
+      held: [],
     },
     logFile: undefined,
     bootTimeout: 1000,

@@ -1,0 +1,41 @@
+/** `ph scale` */
+
+import { ExitCode, UsageError } from '../../errors.ts';
+import { chooseSupervisors } from '../supervisors.ts';
+import { waitWithProgress } from '../waiting.ts';
+import type { WaitFlags } from './stop.ts';
+
+interface Wish {
+  readonly section: string;
+  /** `4`, `+1` or `-2`. */
+  readonly workers: string;
+}
+
+export async function scale(
+  wishes: readonly string[],
+  { timeout, wait, ...flags }: WaitFlags,
+): Promise<ExitCode> {
+  const parsed = wishes.map(parseWish);
+  for (const { client } of await chooseSupervisors(flags)) {
+    for (const wish of parsed) {
+      if (!wait) {
+        await client.scale({ ...wish, wait });
+        process.stdout.write(`${wish.section}: scaling to ${wish.workers}\n`);
+        continue;
+      }
+      const { section, before, after } = await waitWithProgress(client, wish.section, timeout, options =>
+        client.scale(wish, options),
+      );
+      process.stdout.write(`${section}: ${before} -> ${after} workers\n`);
+    }
+  }
+  return ExitCode.done;
+}
+
+function parseWish(text: string): Wish {
+  const [, section, workers] = /^(.+)=([+-]?\d{1,4})$/.exec(text) ?? [];
+  if (section === undefined || workers === undefined) {
+    throw new UsageError(`${text} does not say how many: write SECTION=4, SECTION=+1 or SECTION=-2`);
+  }
+  return { section, workers };
+}
