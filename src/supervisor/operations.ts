@@ -8,6 +8,7 @@ import {
   ExitCode,
   NoSectionError,
   ReloadError,
+  ResultError,
   SectionFailedError,
   StoppingError,
 } from '../errors.ts';
@@ -86,6 +87,7 @@ export class Operations implements Handlers {
       throw new ControlError(
         'PH_ERR_CONTROL_REQUEST',
         `[${section}] has ${before} workers, and 1 is the least: \`ph stop ${section}\` ends them all`,
+        { exitCode: ExitCode.usage },
       );
     }
     group.scaleTo(after);
@@ -160,7 +162,7 @@ export class Operations implements Handlers {
     const removed = [...before.keys()].filter(name => isMeant(name) && !sections.groups.has(name));
     return [
       ...groups.map(({ name, generation, desired: workers }) => {
-        const change = !before.has(name) ? 'added' : how === 'restart' ? 'restarted' : 'replaced';
+        const change = how === 'restart' ? 'restarted' : before.has(name) ? 'replaced' : 'added';
         return { name, change, generation, workers } as const;
       }),
       ...removed.map(name => ({ name, change: 'removed', generation: 0, workers: 0 }) as const),
@@ -219,14 +221,11 @@ async function stackOf(section: string, worker: WorkerProcess) {
   };
 }
 
-/** Throws a `ControlError` for what JSON cannot say. */
+/** Throws a `ResultError` for what JSON cannot say. */
 function toJson(value: unknown): AnswerOf<'submit'>['result'] {
   try {
     return JSON.parse(JSON.stringify(value) ?? 'null');
   } catch (error) {
-    throw new ControlError(
-      'PH_ERR_CONTROL_RESULT',
-      `the result cannot be written as JSON: ${(error as Error).message}`,
-    );
+    throw new ResultError((error as Error).message, error);
   }
 }

@@ -28,10 +28,11 @@ export function describe({
   frames,
   running,
 }: AnswerOf<'stack'>['workers'][number]): string {
-  const stack =
-    frames.length > 0
-      ? frames.map(frame => `    at ${frame}`)
-      : ['    idle, or in code that is not JavaScript'];
+  // A thread that sleeps is stopped where Node wakes it.
+  const isInUserCode = frames.some(frame => !frame.includes('(node:'));
+  const stack = isInUserCode
+    ? frames.map(frame => `    at ${frame}`)
+    : ['    idle, or in code that is not JavaScript'];
   const tasks = running.map(
     ({ name, threadId, age }) => `    thread ${threadId}: ${name}, for ${(age / 1000).toFixed(1)} s`,
   );
