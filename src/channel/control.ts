@@ -89,7 +89,7 @@ export interface Heartbeat {
   /** Open ones of servers on the listening sockets, and the requests on them that are being answered. */
   readonly connections: number;
   readonly requests: number;
-  readonly statistics?: Statistics;
+  readonly statistics: Statistics;
 }
 
 export type WorkerMessage =

@@ -1,6 +1,9 @@
 /** What a worker process counts of itself, and says with every heartbeat: since it began, so that counts only grow. */
 
-/** How tasks end; `timed-out` by `task_timeout`, `cancelled` by whoever asked for them, `lost` with their thread. */
+/**
+ * How tasks end; `timed-out` by `task_timeout`, or by `queue_timeout` before they began, `cancelled` by whoever asked
+ * for them, `lost` with their thread.
+ */
 export const outcomes = ['done', 'failed', 'timed-out', 'cancelled', 'lost'] as const;
 
 export type Outcome = (typeof outcomes)[number];
@@ -32,7 +35,7 @@ export interface Statistics {
   /** Run times of the tasks that ended lately, ms; 0 where none did. */
   readonly recent: { readonly p50: number; readonly p95: number };
   readonly rpc: readonly RpcCount[];
-  /** Connections that were accepted on the listening sockets. */
+  /** Connections that `Worker.serve()` has accepted. */
   readonly accepted: number;
   readonly cpu: {
     /** Of all threads, ms. */

@@ -30,6 +30,8 @@ export interface EncodedTask {
   readonly isAhead: boolean;
   /** It is expected to take so long that nothing should wait behind it. */
   readonly isLong: boolean;
+  /** When the worker process got it, by the `clock()` of that. */
+  readonly arrivedAt: number;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -46,6 +48,8 @@ const Entry = {
   task: 2,
   /** `u8` number of blobs that the task before it refers to. */
   blobs: 3,
+  /** `f64` when the tasks after it arrived. */
+  arrival: 4,
 } as const;
 
 const Flag = { ahead: 1, long: 2 } as const;
@@ -54,6 +58,7 @@ export type TaskFlags = Pick<EncodedTask, 'isAhead' | 'isLong'>;
 
 const noFlags: TaskFlags = { isAhead: false, isLong: false };
 const taskHeadLength = 10;
+const arrivalLength = 9;
 const none: readonly Uint8Array[] = [];
 
 /** Writes tasks one after another; each call is written once. */
@@ -61,6 +66,7 @@ export class TaskWriter {
   readonly #writer: ByteWriter;
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
+  #arrivedAt = 0;
 
   constructor(writer: ByteWriter) {
     this.#writer = writer;
@@ -86,7 +92,9 @@ export class TaskWriter {
   }
 
   copy(task: EncodedTask): void {
-    const { id, call, bytes, start, end, blobs } = task;
+    const { id, call, bytes, start, end, blobs, arrivedAt } = task;
+    // Those that came together have it in common.
+    if (arrivedAt !== this.#arrivedAt) this.#writeArrival(arrivedAt);
     const at = this.#begin(id, call, task);
     this.#writer.setU32(at - 4, end - start);
     this.#writer.copy(bytes, start, end);
@@ -111,6 +119,12 @@ export class TaskWriter {
     return blobs;
   }
 
+  #writeArrival(arrivedAt: number): void {
+    this.#writer.u8(Entry.arrival);
+    this.#writer.f64(arrivedAt);
+    this.#arrivedAt = arrivedAt;
+  }
+
   #writeCall(call: TaskCall): void {
     const known = this.#calls.indexOf(call);
     if (known >= 0) {
@@ -133,13 +147,15 @@ export class TaskReader {
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
   readonly #blobs: readonly Uint8Array[];
+  #arrivedAt: number;
   #blobsRead = 0;
   #at = 0;
 
-  /** `blobs` is what all of the tasks refer to, in their order. */
-  constructor(bytes: Buffer, blobs = none) {
+  /** `blobs` is what all of the tasks refer to, in their order; `arrivedAt` is for those of which that was not written. */
+  constructor(bytes: Buffer, blobs = none, arrivedAt = 0) {
     this.#bytes = bytes;
     this.#blobs = blobs;
+    this.#arrivedAt = arrivedAt;
   }
 
   /** At the end: what the same writer wrote after that. */
@@ -155,7 +171,8 @@ export class TaskReader {
       const entry = bytes[this.#at];
       if (entry === Entry.task) return this.#task();
       if (entry === Entry.call) this.#readCall();
-      else this.#recallCall();
+      else if (entry === Entry.sameCall) this.#recallCall();
+      else this.#readArrival();
     }
     return undefined;
   }
@@ -170,7 +187,8 @@ export class TaskReader {
     const blobs = bytes[end] === Entry.blobs ? this.#takeBlobs() : none;
     const isAhead = (flags & Flag.ahead) !== 0;
     const isLong = (flags & Flag.long) !== 0;
-    return { id, call: this.#current as TaskCall, isAhead, isLong, bytes, start, end, blobs };
+    const call = this.#current as TaskCall;
+    return { id, call, isAhead, isLong, arrivedAt: this.#arrivedAt, bytes, start, end, blobs };
   }
 
   #takeBlobs(): readonly Uint8Array[] {
@@ -191,6 +209,11 @@ export class TaskReader {
   #recallCall(): void {
     this.#current = this.#calls[this.#bytes.readUInt16LE(this.#at + 1)];
     this.#at += 3;
+  }
+
+  #readArrival(): void {
+    this.#arrivedAt = this.#bytes.readDoubleLE(this.#at + 1);
+    this.#at += arrivalLength;
   }
 }
 

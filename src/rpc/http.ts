@@ -16,6 +16,8 @@ export interface HttpOptions {
   readonly onError: (error: unknown) => void;
   /** A request has brought that many calls more than one. */
   readonly onFurtherCalls: (count: number) => void;
+  /** A request is refused with this error of JSON-RPC, whatever it may call. */
+  readonly onRefused: (code: number) => void;
   /** Aborted when the service is about to end. */
   readonly draining: AbortSignal;
 }
@@ -65,7 +67,7 @@ export class HttpFront {
       return;
     }
     const decide = (refusal: Refusal | undefined) => {
-      if (refusal) refuse(request, response, refusal);
+      if (refusal) this.#refuse(request, response, refusal);
       else this.#read(request, response);
     };
     const refusal = readRefusal(request, path, this.#maxBody) ?? this.#refuseOrigin(request);
@@ -101,6 +103,11 @@ export class HttpFront {
     }
   }
 
+  #refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+    this.#options.onRefused(refusal.error.code);
+    refuse(request, response, refusal);
+  }
+
   #read(request: IncomingMessage, response: ServerResponse): void {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -108,7 +115,7 @@ export class HttpFront {
       const before = length;
       length += chunk.length;
       if (length <= this.#maxBody) chunks.push(chunk);
-      else if (before <= this.#maxBody) refuse(request, response, refusals.tooLarge(this.#maxBody));
+      else if (before <= this.#maxBody) this.#refuse(request, response, refusals.tooLarge(this.#maxBody));
     });
     request.on('end', () => {
       if (length > this.#maxBody) return;
@@ -121,7 +128,7 @@ export class HttpFront {
     const { socket } = request;
     const connection = this.#connections.get(socket) as Connection;
     if (connection.isFull) {
-      refuse(request, response, refusals.overloaded);
+      this.#refuse(request, response, refusals.overloaded);
       return;
     }
     const exchange = this.#options.service.answer(body, request, reply => {

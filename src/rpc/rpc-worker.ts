@@ -5,6 +5,7 @@ import { NoThreadsError } from '../errors.ts';
 import type { TaskFunction } from '../worker/task-module.ts';
 import { Worker, type WorkerContext } from '../worker/worker.ts';
 import { methodsOfTasks, type RpcCall, type RpcMethods, type RpcOutcome, readMethods } from './methods.ts';
+import { unknownMethod } from './rpc-counts.ts';
 import type { RpcService } from './service.ts';
 import type { RpcThreads } from './thread-call.ts';
 import type { Token } from './token.ts';
@@ -30,6 +31,7 @@ export class RpcWorker extends Worker {
   /** The exported functions of the task module, by name. */
   protected readonly tasks: ReadonlyMap<string, TaskFunction>;
   readonly #threads: RpcThreads;
+  readonly #count: WorkerContext['countRpc'];
   #service: Promise<RpcService> | undefined;
   #token: Token | undefined;
 
@@ -37,6 +39,7 @@ export class RpcWorker extends Worker {
     super(context);
     this.tasks = context.tasks;
     this.#threads = context.rpcThreads;
+    this.#count = context.countRpc;
   }
 
   /**
@@ -81,6 +84,7 @@ export class RpcWorker extends Worker {
       onFurtherCalls: count => {
         for (let i = 0; i < count; i++) this.countRequest();
       },
+      onRefused: code => this.#count(unknownMethod, String(code)),
       draining: this.signal,
     });
     if (this.listeners.length === 0) this.logger.warn('there is no address to serve on: bind is not set');
@@ -141,7 +145,7 @@ export class RpcWorker extends Worker {
           this.afterCall === base.afterCall ? undefined : (call, outcome) => this.afterCall(call, outcome),
         onError: error => logger.error({ err: error }, 'afterCall() failed'),
       },
-      reporting: { logger, stacks: config.rpcStacks },
+      reporting: { logger, stacks: config.rpcStacks, count: this.#count },
     });
   }
 }

@@ -5,8 +5,17 @@ import type { IncomingMessage } from 'node:http';
 import { Exchange, type Reply } from './exchange.ts';
 import type { Method } from './methods.ts';
 import { type CallTools, OwnCall, type RpcHooks } from './own-call.ts';
-import { type CallMessage, invalidRequest, methodNotFound, parseError, readMessage } from './protocol.ts';
-import { type ErrorReporting, Slot } from './slot.ts';
+import {
+  type CallMessage,
+  invalidRequest,
+  methodNotFound,
+  parseError,
+  type RpcErrorObject,
+  type RpcId,
+  readMessage,
+} from './protocol.ts';
+import { unknownMethod } from './rpc-counts.ts';
+import { type Reporting, Slot } from './slot.ts';
 import { CallQueue, type RpcLimits, type RpcThreads, ThreadCall } from './thread-call.ts';
 
 export interface RpcServiceOptions {
@@ -16,7 +25,7 @@ export interface RpcServiceOptions {
   readonly threads: RpcThreads;
   readonly limits: RpcLimits & { readonly maxBatch: number };
   readonly hooks: RpcHooks;
-  readonly reporting: ErrorReporting;
+  readonly reporting: Reporting;
 }
 
 const noHooks: RpcHooks = { beforeCall: undefined, afterCall: undefined, onError: () => {} };
@@ -24,7 +33,7 @@ const noHooks: RpcHooks = { beforeCall: undefined, afterCall: undefined, onError
 export class RpcService {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #maxBatch: number;
-  readonly #reporting: ErrorReporting;
+  readonly #reporting: Reporting;
   readonly #tools: CallTools;
   readonly #hasHooks: boolean;
   readonly #discover: Method;
@@ -43,7 +52,7 @@ export class RpcService {
     const value = parse(body);
     if (Array.isArray(value)) return this.#answerBatch(value, request, onReply);
     const exchange = new Exchange(onReply);
-    if (value === unreadable) exchange.putError(0, { error: parseError, id: null });
+    if (value === unreadable) this.#refuse(exchange, 0, { error: parseError, id: null });
     else this.#begin(exchange, 0, value, body, request);
     return exchange;
   }
@@ -57,7 +66,7 @@ export class RpcService {
     if (batch.length === 0 || excess) {
       const reason = excess ? `a batch may have ${this.#maxBatch} calls, not ${batch.length}` : undefined;
       const exchange = new Exchange(onReply);
-      exchange.putError(0, { error: invalidRequest(reason), id: null });
+      this.#refuse(exchange, 0, { error: invalidRequest(reason), id: null });
       return exchange;
     }
     const exchange = new Exchange(onReply, batch.length);
@@ -75,18 +84,29 @@ export class RpcService {
   ): void {
     const message = readMessage(value);
     if ('error' in message) {
-      exchange.putError(place, message);
+      this.#refuse(exchange, place, message);
       return;
     }
     const method = message.method === 'rpc.discover' ? this.#discover : this.#methods.get(message.method);
     if (!method) {
-      if (message.id === undefined) exchange.put(place, undefined);
-      else exchange.putError(place, { error: methodNotFound, id: message.id });
+      this.#refuse(exchange, place, { error: methodNotFound, id: message.id });
       return;
     }
     const text = body ?? write(value);
     if (text) this.#start(exchange, place, method, message, text, request);
-    else exchange.putError(place, { error: invalidRequest('nested too deeply'), id: message.id ?? null });
+    else
+      this.#refuse(exchange, place, { error: invalidRequest('nested too deeply'), id: message.id ?? null });
+  }
+
+  /** What is no call of a method that there is. */
+  #refuse(
+    exchange: Exchange,
+    place: number,
+    { error, id }: { readonly error: RpcErrorObject; readonly id: RpcId | undefined },
+  ): void {
+    this.#reporting.count(unknownMethod, String(error.code));
+    if (id === undefined) exchange.put(place, undefined);
+    else exchange.putError(place, { error, id });
   }
 
   #start(

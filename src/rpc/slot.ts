@@ -7,20 +7,22 @@ import { type CallMessage, errorText } from './protocol.ts';
 import type { CallOwner } from './thread-call.ts';
 import { errorObjectOf, isUnexpected } from './thrown.ts';
 
-export interface ErrorReporting {
+export interface Reporting {
   readonly logger: Logger;
   /** Whether clients see stacks. */
   readonly stacks: boolean;
+  /** A call is over; `code`: `ok`, or that of the error that was answered. */
+  readonly count: (method: string, code: string) => void;
 }
 
 export class Slot implements CallOwner {
   readonly #exchange: Exchange;
   readonly #place: number;
   readonly #message: CallMessage;
-  readonly #reporting: ErrorReporting;
+  readonly #reporting: Reporting;
   #isAnswered = false;
 
-  constructor(exchange: Exchange, place: number, message: CallMessage, reporting: ErrorReporting) {
+  constructor(exchange: Exchange, place: number, message: CallMessage, reporting: Reporting) {
     this.#exchange = exchange;
     this.#place = place;
     this.#message = message;
@@ -33,13 +35,15 @@ export class Slot implements CallOwner {
   }
 
   onResponse(text: string | Buffer): void {
+    this.#reporting.count(this.#message.method, 'ok');
     if (this.#message.id !== undefined) this.#put(text);
   }
 
   onError(error: unknown): void {
     const { id, method } = this.#message;
-    const { logger, stacks } = this.#reporting;
+    const { logger, stacks, count } = this.#reporting;
     const object = errorObjectOf(error, stacks);
+    count(method, String(object.code));
     // Nobody else would hear of it.
     if (isUnexpected(object)) logger.error({ err: error, method }, `method ${method} failed`);
     else if (id === undefined) logger.warn({ err: error, method }, `a notification of ${method} failed`);

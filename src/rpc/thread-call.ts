@@ -38,6 +38,7 @@ export class ThreadCall implements RpcTask {
   readonly bytes: Buffer;
   isAhead = false;
   isLong = false;
+  arrivedAt = 0;
   readonly blobs = none;
   readonly start = 0;
   readonly end: number;

@@ -15,6 +15,7 @@ const longestStay = 0.25;
 /** Larger results are handed over instead of copied. */
 const handOver = 16 * 1024;
 const scratch = new ByteWriter();
+const none: readonly Uint8Array[] = [];
 
 export class BatchOutput {
   readonly #lane: number;
@@ -34,15 +35,17 @@ export class BatchOutput {
     return this.#messages;
   }
 
-  /** What has become of a task. A result that cannot be cloned fails its own task. */
-  add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): void {
+  /** What has become of a task. A result that cannot be cloned fails its own task: then it returns false. */
+  add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): boolean {
     const isText = call.kind === 'rpc' && status === Status.done;
-    const blobs = isText ? writeText(id, runTime, String(value)) : this.#encode(id, status, runTime, value);
+    const encoded = isText ? writeText(id, runTime, String(value)) : this.#encode(id, status, runTime, value);
+    const blobs = encoded ?? none;
     const bytes = scratch.written;
     this.#isTold = false;
     // The end of a stream takes the way of its items: it must not overtake them.
     const isMessage = call.kind === 'stream' || bytes.length > handOver || blobs.length > 0;
     if (isMessage || !this.#memory.write(bytes)) this.#send(blobs);
+    return encoded !== undefined;
   }
 
   /** Throws a `DataCloneError`. */
@@ -67,19 +70,20 @@ export class BatchOutput {
     tell({ type: 'results', lane: this.#lane });
   }
 
-  /** Returns the memory that the value refers to. */
-  #encode(id: number, status: Status, runTime: number, value: unknown): readonly Uint8Array[] {
+  /** Returns the memory that the value refers to; undefined where it cannot be cloned. */
+  #encode(id: number, status: Status, runTime: number, value: unknown): readonly Uint8Array[] | undefined {
     const blobs: Uint8Array[] = [];
     scratch.truncate(0);
     try {
       writeRecord(scratch, id, status, runTime, unwrapMoved(value), blobs);
+      return blobs;
     } catch (error) {
       const reason = isGenerator(value)
         ? new TypeError('the task is a generator: call it with stream()')
         : error;
       writeRecord(scratch, id, Status.thrown, runTime, encodeThrown(reason));
+      return undefined;
     }
-    return blobs;
   }
 
   #send(values: readonly Uint8Array[]): void {
@@ -97,7 +101,7 @@ export class BatchOutput {
 function writeText(id: number, runTime: number, text: string): readonly Uint8Array[] {
   scratch.truncate(0);
   writeTextRecord(scratch, id, Status.done, runTime, text);
-  return [];
+  return none;
 }
 
 function tell(message: ThreadMessage, transfer: ArrayBuffer[] = []): void {

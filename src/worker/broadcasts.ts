@@ -3,6 +3,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { encodeThrown } from '../channel/error-value.ts';
 import { Status } from '../channel/records.ts';
+import type { Outcome } from '../channel/statistics.ts';
 import type { EncodedTask } from '../channel/tasks.ts';
 import type { AbortReason, HostMessage, LocalReply } from './thread-protocol.ts';
 
@@ -13,12 +14,18 @@ interface Broadcast {
   readonly results: unknown[];
   timer: NodeJS.Timeout | undefined;
   /** The first that went wrong. */
-  failure: { readonly status: Status; readonly value: unknown } | undefined;
+  failure: Failure | undefined;
+}
+
+interface Failure {
+  readonly status: Status;
+  readonly value: unknown;
+  readonly outcome: Outcome;
 }
 
 export interface BroadcastEvents {
   /** It is over. */
-  readonly onDone: (task: EncodedTask, status: Status, value: unknown) => void;
+  readonly onDone: (task: EncodedTask, status: Status, value: unknown, outcome: Outcome) => void;
   /** Its time is over; its end follows. */
   readonly onTimedOut: (task: EncodedTask) => void;
   /** Nobody waits any more for what runs there. */
@@ -59,8 +66,8 @@ export class Broadcasts {
   answered(id: number, threadId: number, reply: LocalReply): void {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast?.open.delete(threadId)) return;
-    if ('thrown' in reply) broadcast.failure ??= { status: Status.thrown, value: reply.thrown };
-    else if ('unknown' in reply) broadcast.failure ??= { status: Status.unknown, value: reply.unknown };
+    if ('thrown' in reply) broadcast.failure ??= failed(Status.thrown, reply.thrown);
+    else if ('unknown' in reply) broadcast.failure ??= failed(Status.unknown, reply.unknown);
     else broadcast.results.push(reply.result);
     this.#finishIfDone(broadcast);
   }
@@ -71,7 +78,7 @@ export class Broadcasts {
     if (!broadcast?.open.delete(threadId)) return;
     const { name } = broadcast.task.call;
     const error = new RangeError(`the result of task ${name} is nested too deeply to be read`);
-    broadcast.failure ??= { status: Status.thrown, value: encodeThrown(error) };
+    broadcast.failure ??= failed(Status.thrown, encodeThrown(error));
     this.#finishIfDone(broadcast);
   }
 
@@ -79,7 +86,7 @@ export class Broadcasts {
   threadEnded(threadId: number, mayEnd: boolean): void {
     for (const broadcast of this.#broadcasts.values()) {
       if (!broadcast.open.delete(threadId)) continue;
-      if (!mayEnd) broadcast.failure ??= { status: Status.threadLost, value: 'it exited' };
+      if (!mayEnd) broadcast.failure ??= { status: Status.threadLost, value: 'it exited', outcome: 'lost' };
       this.#finishIfDone(broadcast);
     }
   }
@@ -88,7 +95,7 @@ export class Broadcasts {
   cancel(id: number): boolean {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast) return false;
-    broadcast.failure = { status: Status.ended, value: undefined };
+    broadcast.failure = { status: Status.ended, value: undefined, outcome: 'cancelled' };
     this.#abort(broadcast, 'cancelled');
     return true;
   }
@@ -100,7 +107,7 @@ export class Broadcasts {
   #expire(id: number): void {
     const broadcast = this.#broadcasts.get(id);
     if (!broadcast) return;
-    broadcast.failure = { status: Status.ended, value: undefined };
+    broadcast.failure = { status: Status.ended, value: undefined, outcome: 'timed-out' };
     this.#events.onTimedOut(broadcast.task);
     this.#abort(broadcast, 'timed out');
   }
@@ -121,7 +128,11 @@ export class Broadcasts {
     if (open.size > 0 || this.#broadcasts.get(task.id) !== broadcast) return;
     clearTimeout(timer);
     this.#broadcasts.delete(task.id);
-    if (failure) this.#events.onDone(task, failure.status, failure.value);
-    else this.#events.onDone(task, Status.done, results);
+    const { status, value, outcome } = failure ?? { status: Status.done, value: results, outcome: 'done' };
+    this.#events.onDone(task, status, value, outcome);
   }
+}
+
+function failed(status: Status, value: unknown): Failure {
+  return { status, value, outcome: 'failed' };
 }

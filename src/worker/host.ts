@@ -16,6 +16,7 @@ import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
 import { Servers } from './servers.ts';
+import { WorkerStatistics } from './statistics.ts';
 import { loadTaskModule, type TaskModule } from './task-module.ts';
 import { TaskServer } from './task-server.ts';
 import { Threads } from './threads.ts';
@@ -30,6 +31,7 @@ export class Host {
   readonly #drain = new AbortController();
   readonly #retireAfter: number;
   readonly #servers: Servers;
+  readonly #statistics: WorkerStatistics;
   #logger: Logger;
   #state: HostState = 'starting';
   #threads: Threads | undefined;
@@ -49,6 +51,7 @@ export class Host {
       countRequest: () => this.#countRequests(1),
       gracefulTimeout: boot.config.gracefulTimeout,
     }));
+    this.#statistics = new WorkerStatistics(this.#servers);
     process.on('uncaughtException', error => this.#crash(error));
   }
 
@@ -72,6 +75,7 @@ export class Host {
     } catch (error) {
       return this.#crash(error);
     }
+    await this.#beat();
     this.#exit(0);
   }
 
@@ -81,7 +85,7 @@ export class Host {
     this.#state = 'draining';
     void this.#tell({ type: 'draining' });
     // If the end takes too long, the master can say what it cuts off.
-    this.#beat();
+    void this.#beat();
     void this.#servers.drain();
     this.#drain.abort();
   }
@@ -146,8 +150,8 @@ export class Host {
     }
     await worker.setup();
     await worker.initProcess();
-    this.#beat();
-    setInterval(() => this.#beat(), heartbeatInterval(this.#config.timeout));
+    void this.#beat();
+    setInterval(() => void this.#beat(), heartbeatInterval(this.#config.timeout));
     return worker;
   }
 
@@ -173,6 +177,7 @@ export class Host {
       signal: this.#drain.signal,
       index: this.#boot.index,
       countRequest: () => this.#countRequests(1),
+      countRpc: (method: string, code: string) => this.#statistics.rpc.count(method, code),
       listeners: this.#boot.listeners,
       serve: (server: Server, listener: Listener | undefined) => this.#servers.serve(server, listener),
       tasks,
@@ -192,19 +197,21 @@ export class Host {
     void this.#tell({ type: 'thread-error', error: reportError(error) });
   }
 
-  #beat(): void {
+  /** Resolves when it has been handed over. */
+  #beat(): Promise<void> {
     try {
       this.#rss = process.memoryUsage.rss();
     } catch {
       // Where connections have taken all file descriptors, what it was before will do.
     }
-    void this.#tell({
+    return this.#tell({
       type: 'heartbeat',
       rss: this.#rss,
       running: this.#threads?.running ?? [],
       queued: this.#threads?.queued ?? 0,
       connections: this.#servers.connections,
       requests: this.#servers.requests,
+      statistics: this.#statistics.read(this.#threads?.counts),
     });
   }
 
@@ -222,6 +229,7 @@ export class Host {
     if (this.#state === 'starting') return void this.#failBoot(error);
     this.#state = 'exiting';
     this.#logger.fatal({ err: error }, 'the worker failed');
+    void this.#beat();
     void this.#tell({ type: 'failed', error: reportError(error) }).then(() => this.#exit(1));
   }
 

@@ -5,6 +5,7 @@
  * thread goes from one to the next without anybody being woken.
  */
 
+import { countsLength, TaskCounts } from './task-counts.ts';
 import type { AbortReason } from './thread-protocol.ts';
 
 const Field = {
@@ -26,6 +27,7 @@ const headLength = 64;
 const clockOffset = 32;
 const resultsLength = 64 * 1024;
 const tasksLength = 64 * 1024;
+const countsOffset = headLength + resultsLength + tasksLength;
 const closed = -1;
 /** More than any batch has. */
 const taken = 2 ** 30;
@@ -43,13 +45,16 @@ export const clock: () => number = (() => {
 
 export class LaneMemory {
   readonly shared: SharedArrayBuffer;
+  /** Of all batches; written by whichever thread runs one. */
+  readonly counts: TaskCounts;
   readonly #fields: Int32Array;
   readonly #clock: Float64Array;
   readonly #results: Uint8Array;
   readonly #tasks: Uint8Array;
 
-  constructor(shared = new SharedArrayBuffer(headLength + resultsLength + tasksLength)) {
+  constructor(shared = new SharedArrayBuffer(countsOffset + countsLength)) {
     this.shared = shared;
+    this.counts = new TaskCounts(shared, countsOffset);
     this.#fields = new Int32Array(shared, 0, headLength / 4);
     this.#clock = new Float64Array(shared, clockOffset, 1);
     this.#results = new Uint8Array(shared, headLength, resultsLength);

@@ -5,6 +5,7 @@ import { memoryOf } from '../channel/blobs.ts';
 import { ByteWriter } from '../channel/bytes.ts';
 import { TaskWriter } from '../channel/tasks.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
+import type { TaskCounts } from './task-counts.ts';
 import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
 import {
@@ -26,8 +27,8 @@ export interface LaneEvents {
   ) => void;
   /** These tasks are over, and their results are out. */
   readonly onEnded: (tasks: readonly ThreadTask[]) => void;
-  /** The thread ended because of `error` while it ran the task. */
-  readonly onLost: (task: ThreadTask, error: unknown) => void;
+  /** The thread ended because of `error` while it ran the task, for `ms`. */
+  readonly onLost: (task: ThreadTask, error: unknown, ms: number) => void;
   /** The thread ended before it had begun these. */
   readonly onUnbegun: (tasks: readonly ThreadTask[]) => void;
   /** It can take the next batch. */
@@ -63,6 +64,11 @@ export class Lane {
 
   get shared(): SharedArrayBuffer {
     return this.#memory.shared;
+  }
+
+  /** What has become of its tasks, but for what only their host knows. */
+  get counts(): TaskCounts {
+    return this.#memory.counts;
   }
 
   get isBusy(): boolean {
@@ -185,8 +191,8 @@ export class Lane {
   }
 
   async #runLocal(task: LocalTask): Promise<void> {
-    const { id, call, payload } = task;
-    const message: LocalCall = { lane: this.#number, id, call, payload };
+    const { id, call, payload, arrivedAt } = task;
+    const message: LocalCall = { lane: this.#number, id, call, payload, arrivedAt };
     try {
       const reply: LocalReply = await this.#set().piscina.run(message);
       if (this.#tasks.includes(task)) task.settle(reply);
@@ -194,6 +200,8 @@ export class Lane {
       const isRefused = error instanceof Error && error.name === 'DataCloneError' && this.#begun === 0;
       if (!isRefused) throw error;
       task.fail(error);
+      // No thread has the lane.
+      this.counts.concluded('failed');
       this.#memory.end();
     }
   }
@@ -255,7 +263,7 @@ export class Lane {
     const unbegun = this.takeRest();
     this.#fetch();
     const lost = this.#tasks[this.#reported];
-    if (lost) this.#events.onLost(lost, error);
+    if (lost) this.#events.onLost(lost, error, clock() - this.#memory.startedAt);
     if (unbegun.length > 0) this.#events.onUnbegun(unbegun);
   }
 }

@@ -23,7 +23,7 @@ export interface LanesEvents {
   readonly onTimedOut: (task: ThreadTask) => void;
   /** A running task has been told to end. */
   readonly onAbort: (task: ThreadTask, reason: AbortReason, threadId: number) => void;
-  /** A task that was told to end, and was not begun or whose thread had to be ended for it. */
+  /** A task that nobody waits for any more, and that was not begun. */
   readonly onCancelled: (task: ThreadTask) => void;
   /** Tasks of the channel that would have to wait here. */
   readonly onReturned: (tasks: readonly ThreadTask[]) => void;
@@ -39,6 +39,7 @@ const largestBatch = 1024;
 interface Ending {
   readonly lane: Lane;
   readonly at: number;
+  readonly reason: AbortReason;
   isKilled: boolean;
 }
 
@@ -155,9 +156,9 @@ export class Lanes {
     this.#endings.delete(task);
   }
 
-  /** Whether it was told to end. */
-  isEnding(task: ThreadTask): boolean {
-    return this.#endings.has(task);
+  /** Why it was told to end; undefined where it was not. */
+  whyEnding(task: ThreadTask): AbortReason | undefined {
+    return this.#endings.get(task)?.reason;
   }
 
   /** Up to `share` tasks that may go together, or one that may not. */
@@ -190,7 +191,7 @@ export class Lanes {
     const lane = this.#lanes.find(({ running }) => running?.task.id === id);
     const running = lane?.running;
     if (!lane || !running || this.#endings.has(running.task)) return;
-    this.#endings.set(running.task, { lane, at: clock(), isKilled: false });
+    this.#endings.set(running.task, { lane, at: clock(), reason, isKilled: false });
     lane.abort(running.task, reason);
     this.#events.onAbort(running.task, reason, running.threadId);
     this.#watch();

@@ -39,6 +39,7 @@ export class ServedListener {
   /** Of TLS both, the one below and the one above. */
   readonly #sockets = new Set<Socket>();
   #open = 0;
+  #accepted = 0;
   readonly #closed: Promise<unknown>;
   #drained: Promise<void> | undefined;
   #troubleAt = -quietTime;
@@ -59,6 +60,11 @@ export class ServedListener {
 
   get connections(): number {
     return this.#open;
+  }
+
+  /** Of all that there were. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   get requests(): number {
@@ -101,6 +107,7 @@ export class ServedListener {
   #onConnection(socket: Socket): void {
     this.#track(socket);
     this.#open++;
+    this.#accepted++;
     socket.once('close', () => this.#open--);
     // Without requests, it is what counts.
     if (!this.#connections) this.#options.countRequest();

@@ -22,6 +22,11 @@ export class Servers {
     return this.#served.reduce((sum, { connections }) => sum + connections, 0);
   }
 
+  /** Of all that there were. */
+  get accepted(): number {
+    return this.#served.reduce((sum, { accepted }) => sum + accepted, 0);
+  }
+
   get requests(): number {
     return this.#served.reduce((sum, { requests }) => sum + requests, 0);
   }

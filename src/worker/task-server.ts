@@ -8,6 +8,7 @@ import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameReader, FrameType } from '../channel/frames.ts';
 import { type EncodedTask, TaskReader } from '../channel/tasks.ts';
 import { withResolvers } from '../promise.ts';
+import { clock } from './lane-memory.ts';
 import type { Threads } from './threads.ts';
 
 /** Larger records are sent as they are; smaller ones are collected until the turn of the event loop ends. */
@@ -86,7 +87,7 @@ export class TaskServer {
 }
 
 function readTasks(body: Buffer, blobs: readonly Uint8Array[]): EncodedTask[] {
-  const reader = new TaskReader(body, blobs);
+  const reader = new TaskReader(body, blobs, clock());
   const tasks: EncodedTask[] = [];
   for (let task = reader.next(); task; task = reader.next()) tasks.push(task);
   return tasks;

@@ -73,18 +73,21 @@ async function runBatch(batch: Batch): Promise<number> {
     if (!task || !memory.begin(place, now)) return output.messages;
     output.tellIfDue(now, task.isAhead);
     const begun = now;
+    let isDone = false;
+    memory.counts.begun(begun - task.arrivedAt);
     const running = new RunningTask(task.call, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
       let result = begin(task, running, run, output);
       if (isPromise(result)) result = await whileWaiting(task.id, running, result);
       now = clock();
-      output.add(task, Status.done, now - begun, result);
+      isDone = output.add(task, Status.done, now - begun, result);
     } catch (error) {
       now = clock();
       if (error instanceof NoSuchTask) output.add(task, Status.unknown, now - begun, error.names);
       else output.add(task, Status.thrown, now - begun, encodeThrown(error));
     }
+    memory.counts.ended(isDone, memory.abortReason(place), now - begun);
     memory.end();
     if (now - turnedAt < longestTurn) continue;
     // A batch may go on for as long as tasks join it: messages and the tasks' own timers have their turn in between.
@@ -93,12 +96,15 @@ async function runBatch(batch: Batch): Promise<number> {
   }
 }
 
-async function runLocal({ lane, id, call, payload }: LocalCall): Promise<LocalReply> {
+async function runLocal({ lane, id, call, payload, arrivedAt }: LocalCall): Promise<LocalReply> {
   const memory = lanes[lane] as LaneMemory;
+  const begun = clock();
   memory.enter(threadId);
   // Taken back before it began: nobody waits for a reply.
-  if (!memory.begin(0, clock())) return { result: undefined };
+  if (!memory.begin(0, begun)) return { result: undefined };
+  memory.counts.begun(begun - arrivedAt);
   const reply = await replyTo(id, call, payload, new RunningTask(call, memory));
+  memory.counts.ended('result' in reply, memory.abortReason(0), clock() - begun);
   memory.end();
   if ('result' in reply && !isPlain(reply.result)) {
     setImmediate(() => parentPort?.postMessage({ type: 'replied', lane, id }));

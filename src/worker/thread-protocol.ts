@@ -31,6 +31,8 @@ export interface LocalCall {
   readonly id: number;
   readonly call: TaskCall;
   readonly payload: unknown;
+  /** By `clock()`. */
+  readonly arrivedAt: number;
 }
 
 export type LocalReply =

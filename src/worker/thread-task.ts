@@ -13,9 +13,10 @@ export type ChannelTask = EncodedTask;
 
 /** A JSON-RPC call that this process has received: many of them travel together, and their results come as text. */
 export interface RpcTask extends EncodedTask {
-  /** Both known when it is submitted. */
+  /** All three known when it is submitted. */
   isAhead: boolean;
   isLong: boolean;
+  arrivedAt: number;
   /** The text of the response, in UTF-8. */
   settle(response: Buffer): void;
   /** It threw, or the thread that ran it was lost. */
@@ -32,6 +33,8 @@ export interface LocalTask {
   readonly id: number;
   readonly call: TaskCall;
   readonly payload: unknown;
+  /** By `clock()`. */
+  readonly arrivedAt: number;
   settle(reply: LocalReply): void;
   fail(error: unknown): void;
   /** It is over its time to run. */

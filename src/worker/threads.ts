@@ -7,6 +7,7 @@ import { decodeThrown, encodeThrown } from '../channel/error-value.ts';
 import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
 import { longTask, RunTimes } from '../channel/run-times.ts';
+import type { Outcome } from '../channel/statistics.ts';
 import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
 import {
@@ -19,9 +20,11 @@ import {
 } from '../errors.ts';
 import { Broadcasts } from './broadcasts.ts';
 import { Lane } from './lane.ts';
+import { clock } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
 import { LocalRun } from './local-run.ts';
 import { settleRpcTasks } from './rpc-tasks.ts';
+import { TaskCounts } from './task-counts.ts';
 import { explainThreadEnd } from './thread-end.ts';
 import type { ThreadMessage } from './thread-protocol.ts';
 import { ThreadSet, type ThreadSetConfig } from './thread-set.ts';
@@ -54,6 +57,8 @@ export class Threads implements TaskPool {
   readonly #scratch = new ByteWriter();
   readonly #whenIdle = new Set<() => void>();
   readonly #rpcTimes = new RunTimes();
+  /** Of tasks that no thread could count. */
+  readonly #counts = new TaskCounts();
   #taskNames: readonly string[] = [];
   /** Tasks that are not over. */
   #active = 0;
@@ -73,11 +78,14 @@ export class Threads implements TaskPool {
     this.#lanes = new Lanes(this.#lanesByNumber, config.abortGrace, {
       onTimedOut: task => this.#onTimedOut(task),
       onAbort: ({ id }, reason, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason }),
-      onCancelled: task => this.#onCancelled(task),
+      onCancelled: task => this.#giveUp(task, 'cancelled'),
       onReturned: tasks => this.#onReturned(tasks),
     });
     this.#broadcasts = new Broadcasts(config.abortGrace, {
-      onDone: (task, status, value) => this.#conclude(task, status, value),
+      onDone: (task, status, value, outcome) => {
+        this.#counts.concluded(outcome, clock() - task.arrivedAt);
+        this.#conclude(task, status, value);
+      },
       onTimedOut: task => this.#record(task.id, Status.timedOut, task.call.timeout),
       onAbort: (id, threadId, reason) => this.#set?.post(threadId, { type: 'abort', id, reason }),
       endThread: threadId => this.#endIdleThread(threadId),
@@ -122,6 +130,14 @@ export class Threads implements TaskPool {
     return this.#lanes.queued;
   }
 
+  /** What has become of all tasks so far. */
+  get counts(): TaskCounts {
+    const all = new TaskCounts();
+    all.add(this.#counts);
+    for (const { counts } of this.#lanesByNumber) all.add(counts);
+    return all;
+  }
+
   async run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
     if (typeof options !== 'object' || options === null) {
       throw new TypeError(
@@ -156,7 +172,10 @@ export class Threads implements TaskPool {
   submit(tasks: readonly ChannelTask[]): void {
     this.#active += tasks.length;
     if (!this.#set) {
-      for (const task of tasks) this.#conclude(task, Status.noThreads, undefined);
+      for (const task of tasks) {
+        this.#counts.concluded('failed');
+        this.#conclude(task, Status.noThreads, undefined);
+      }
       return;
     }
     const broadcasts = tasks.filter(({ call }) => call.kind === 'broadcast');
@@ -173,7 +192,9 @@ export class Threads implements TaskPool {
     if (!this.#set) throw new NoThreadsError();
     const room = maxQueue > 0 ? Math.max(0, maxQueue - this.queued + this.#lanes.idle) : tasks.length;
     const accepted = room < tasks.length ? tasks.slice(0, room) : tasks;
+    const arrivedAt = clock();
     for (const task of accepted) {
+      task.arrivedAt = arrivedAt;
       const runTime = this.#rpcTimes.guess(task.call.name);
       task.isLong = task.isAhead = runTime >= longTask && Number.isFinite(runTime);
     }
@@ -182,10 +203,10 @@ export class Threads implements TaskPool {
     return accepted.length;
   }
 
-  /** Takes a task of this process out that has not begun; returns whether it could. */
+  /** Takes a task of this process out that has waited for too long, and not begun; returns whether it could. */
   takeBack(id: number): boolean {
     const task = this.#lanes.recall(id);
-    if (task) this.#onCancelled(task);
+    if (task) this.#giveUp(task, 'timed-out');
     return task !== undefined;
   }
 
@@ -193,7 +214,7 @@ export class Threads implements TaskPool {
   cancel(id: number): void {
     const at = this.#broadcastsToStart.findIndex(task => task.id === id);
     const [waiting] = at < 0 ? [] : this.#broadcastsToStart.splice(at, 1);
-    if (waiting) this.#conclude(waiting, Status.ended, undefined);
+    if (waiting) this.#giveUp(waiting, 'cancelled');
     else if (!this.#broadcasts.cancel(id)) this.#lanes.cancel(id);
   }
 
@@ -229,7 +250,7 @@ export class Threads implements TaskPool {
         else this.#events.onRecords(bytes, blobs);
       },
       onEnded: tasks => this.#onEnded(tasks),
-      onLost: (task, error) => this.#onLost(task, error),
+      onLost: (task, error, ms) => this.#onLost(task, error, ms),
       onUnbegun: tasks => this.#lanes.resubmit(tasks),
       onIdle: () => this.#lanes.pump(),
     });
@@ -280,18 +301,23 @@ export class Threads implements TaskPool {
     else task.expire();
   }
 
-  #onCancelled(task: ThreadTask): void {
+  /** Nobody hears what becomes of it. `ms`: how long it ran. */
+  #giveUp(task: ThreadTask, outcome: Outcome, ms?: number): void {
+    this.#counts.concluded(outcome, ms);
     if (isOfChannel(task)) this.#conclude(task, Status.ended, undefined);
     else this.#ended(1);
   }
 
-  #onLost(task: ThreadTask, error: unknown): void {
-    const wasAsked = this.#lanes.isEnding(task);
+  #onLost(task: ThreadTask, error: unknown, ms: number): void {
+    const whyEnding = this.#lanes.whyEnding(task);
     this.#lanes.forget(task);
+    if (whyEnding) {
+      this.#giveUp(task, whyEnding === 'timed out' ? 'timed-out' : 'cancelled', ms);
+      return;
+    }
     const reason = explainThreadEnd(error);
-    if (wasAsked) {
-      this.#onCancelled(task);
-    } else if (!isOfChannel(task)) {
+    this.#counts.concluded(reason === undefined ? 'failed' : 'lost', ms);
+    if (!isOfChannel(task)) {
       task.fail(reason === undefined ? error : new ThreadExitError(task.call.name, reason));
       this.#ended(1);
     } else if (reason === undefined) {

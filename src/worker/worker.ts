@@ -42,6 +42,8 @@ export interface WorkerContext {
   readonly serve: (server: Server, listener: Listener | undefined) => Promise<void>;
   readonly tasks: ReadonlyMap<string, TaskFunction>;
   readonly rpcThreads: RpcThreads;
+  /** An RPC call is over; `code`: `ok`, or that of the error that was answered. */
+  readonly countRpc: (method: string, code: string) => void;
 }
 
 export type WorkerClass = (new (context: WorkerContext) => Worker) & { readonly loggerName?: string };

@@ -25,6 +25,7 @@ function host(config: Partial<SectionConfig> = {}) {
     pool,
     signal: controller.signal,
     index: 3,
+    countRpc: () => {},
     countRequest: () => {
       counted.requests++;
     },
