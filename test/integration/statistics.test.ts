@@ -69,17 +69,17 @@ export async function* items() { yield 1; yield 2; }`;
     return promise;
   };
   let lastId = 0;
+  // First, as it is lost where a thread of it ends.
+  await within(20_000, 'the broadcast has settled', submit('tiny', { kind: 'broadcast' }));
   const tiny = Array.from({ length: 2000 }, () => submit('tiny'));
   const others = [
     submit('fail'),
     submit('nothing'),
     submit('loop', { timeout: 30 }),
+    submit('exit'),
     submit('items', { kind: 'stream', window: 2 }),
   ];
   await within(20_000, 'all have settled', Promise.all([...tiny, ...others]));
-  await within(20_000, 'the broadcast has settled', submit('tiny', { kind: 'broadcast' }));
-  // Last, as a broadcast is lost where a thread of it ends.
-  await within(20_000, 'its thread is lost', submit('exit'));
   assert.equal(open, 0);
   group.stop();
   await until('the group has stopped', () => group.state === 'stopped');
