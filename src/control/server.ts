@@ -1,11 +1,11 @@
 /** Serves the control socket: HTTP/1.1 with JSON, for `ph`, for `connect()` and for `curl --unix-socket`. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { ControlError, ExitCode, ProcessHandlerError } from '../errors.ts';
 import { type Handlers, type RouteName, routes } from './protocol.ts';
-import { ControlSocket } from './socket.ts';
 
 /** Bytes of a request; a payload of `submit` is the largest thing in one. */
 const longestBody = 16 * 1024 * 1024;
@@ -20,7 +20,6 @@ export class ControlServer {
   readonly #handlers: Handlers;
   readonly #server: Server;
   readonly #pending = new Set<Promise<void>>();
-  #socket: ControlSocket | undefined;
 
   constructor(handlers: Handlers) {
     this.#handlers = handlers;
@@ -35,34 +34,20 @@ export class ControlServer {
     this.#server.on('error', () => {});
   }
 
-  /** Where it listens; undefined where it does not. */
-  get path(): string | undefined {
-    return this.#socket?.path;
-  }
-
-  /** Takes the place of whatever socket is there. Throws a `ControlSocketError`; then nothing has changed. */
-  async listen(path: string): Promise<void> {
-    const socket = await ControlSocket.open(this.#server, path);
-    this.#socket?.close();
-    this.#socket = socket;
-  }
-
-  /** Whether somebody removed the file. */
-  get isLost(): boolean {
-    return this.#socket?.isGone === true;
+  /** Serves a connection that came in paused. */
+  accept(socket: Socket): void {
+    this.#server.emit('connection', socket);
+    socket.resume();
   }
 
   /** Resolves when answers that are on their way have gone out. */
   async close(): Promise<void> {
-    this.#socket?.close();
-    this.#socket = undefined;
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>(resolve => {
       timer = setTimeout(resolve, closeLimit);
     });
     await Promise.race([Promise.all(this.#pending), limit]);
     clearTimeout(timer);
-    this.#server.close();
     this.#server.closeAllConnections();
   }
 

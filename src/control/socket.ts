@@ -29,9 +29,11 @@ export class ControlSocket {
     return this.#file.path;
   }
 
-  /** Connections go to `server`. Throws a `ControlSocketError`; then whatever was there still is. */
-  static async open(server: Server, path: string): Promise<ControlSocket> {
-    const listener = createServer(socket => server.emit('connection', socket as Socket));
+  /**
+   * Connections go to `accept`, paused. Throws a `ControlSocketError`; then whatever was there still is.
+   */
+  static async open(path: string, accept: (socket: Socket) => void): Promise<ControlSocket> {
+    const listener = createServer({ pauseOnConnect: true }, accept);
     try {
       refuseForeignFile(path);
       // Under another name until only its owner can connect. A socket that is renamed over is gone for new connections.

@@ -1,8 +1,10 @@
 /** The control socket of a supervisor, which goes on without one where none can be made. */
 
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { Handlers } from '../control/protocol.ts';
-import { ControlServer } from '../control/server.ts';
+import type { ControlServer } from '../control/server.ts';
+import { ControlSocket } from '../control/socket.ts';
 
 export interface ControlOptions {
   readonly logger: Logger;
@@ -13,40 +15,54 @@ export interface ControlOptions {
 
 export class Control {
   readonly #options: ControlOptions;
-  readonly #server: ControlServer;
+  #socket: ControlSocket | undefined;
+  /** Loaded for the first connection: a supervisor that nobody asks anything needs none of it. */
+  #server: Promise<ControlServer> | undefined;
   /** What kept it from being made: said once, not at every try. */
   #trouble = '';
   #isOpen = false;
+  #listening: Promise<void> | undefined;
 
   constructor(options: ControlOptions) {
     this.#options = options;
-    this.#server = new ControlServer(options.handlers);
   }
 
   /** Takes its place, also from a supervisor that this one replaces. */
   async open(): Promise<void> {
     this.#isOpen = true;
-    await this.#listen();
+    await this.#listenOnce();
   }
 
   /** Called now and then: somebody may have removed its file, a reload may have moved it. */
   look(): void {
-    if (!this.#isOpen) return;
-    if (this.#server.isLost) this.#options.logger.warn(`${this.#server.path} was removed; made again`);
-    else if (this.#server.path === this.#options.path()) return;
-    void this.#listen();
+    if (!this.#isOpen || this.#listening) return;
+    if (this.#socket?.isGone) this.#options.logger.warn(`${this.#socket.path} was removed; made again`);
+    else if (this.#socket?.path === this.#options.path()) return;
+    void this.#listenOnce();
   }
 
   /** Resolves when answers that are on their way have gone out. */
   async close(): Promise<void> {
     this.#isOpen = false;
-    await this.#server.close();
+    await this.#listening;
+    this.#socket?.close();
+    await (await this.#server)?.close();
+  }
+
+  /** Never twice at a time. */
+  #listenOnce(): Promise<void> {
+    this.#listening ??= this.#listen().finally(() => {
+      this.#listening = undefined;
+    });
+    return this.#listening;
   }
 
   async #listen(): Promise<void> {
     const { logger, path } = this.#options;
     try {
-      await this.#server.listen(path());
+      const socket = await ControlSocket.open(path(), connection => void this.#accept(connection));
+      this.#socket?.close();
+      this.#socket = socket;
       this.#trouble = '';
     } catch (error) {
       const { message } = error as Error;
@@ -55,5 +71,16 @@ export class Control {
       }
       this.#trouble = message;
     }
+  }
+
+  async #accept(connection: Socket): Promise<void> {
+    connection.on('error', () => {});
+    this.#server ??= this.#loadServer();
+    (await this.#server).accept(connection);
+  }
+
+  async #loadServer(): Promise<ControlServer> {
+    const { ControlServer } = await import('../control/server.ts');
+    return new ControlServer(this.#options.handlers);
   }
 }

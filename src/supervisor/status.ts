@@ -7,8 +7,8 @@ import type { SectionStatus, Status, WorkerStatus } from '../control/protocol.ts
 import type { Group } from '../group/group.ts';
 import type { Slot } from '../group/slots.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
+import type { Load } from '../load-meter.ts';
 import { packageVersion } from '../version.ts';
-import type { Usage } from './own-usage.ts';
 import type { Sections } from './sections.ts';
 
 export interface StatusSource {
@@ -17,13 +17,13 @@ export interface StatusSource {
   readonly instance: number;
   readonly state: Status['supervisor']['state'];
   readonly busyWith: Status['supervisor']['busyWith'];
-  readonly usage: Usage;
+  readonly load: Load;
   /** Monotonic ms in which this process was awake. */
   readonly now: number;
 }
 
 export function statusOf(source: StatusSource): Status {
-  const { configuration, sections, instance, state, busyWith, usage, now } = source;
+  const { configuration, sections, instance, state, busyWith, load, now } = source;
   const uptime = process.uptime() * 1000;
   return {
     supervisor: {
@@ -37,7 +37,8 @@ export function statusOf(source: StatusSource): Status {
       startedAt: new Date(Date.now() - uptime).toISOString(),
       uptime,
       rss: process.memoryUsage.rss(),
-      ...usage,
+      cpu: load.cpu.percent,
+      eventLoop: load.eventLoop,
       busyWith,
     },
     sections: [...configuration.sections.keys()].map(name => {

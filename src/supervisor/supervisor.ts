@@ -7,6 +7,7 @@ import type { Configuration, SectionConfig } from '../config/types.ts';
 import { BootError, BusyError, ExitCode, StoppingError } from '../errors.ts';
 import { AwakeClock } from '../group/clock.ts';
 import type { Group } from '../group/group.ts';
+import { LoadMeter } from '../load-meter.ts';
 import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
 import { claim } from './claim.ts';
@@ -17,7 +18,6 @@ import { Instance, nameFor } from './instance.ts';
 import { Listeners, type PreparedListeners } from './listeners.ts';
 import { Operations } from './operations.ts';
 import type { Origin } from './origin.ts';
-import { OwnUsage } from './own-usage.ts';
 import { type Change, type PreparedChange, Reload } from './reload.ts';
 import { Sections } from './sections.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
@@ -68,7 +68,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #reload: Reload | undefined;
   #upgrade: Upgrade | undefined;
   #control: Control | undefined;
-  readonly #usage = new OwnUsage();
+  readonly #load = new LoadMeter();
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
   #interrupted = false;
@@ -124,7 +124,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#sections = sections;
       await this.#supervise(configuration, sections, sockets);
     } finally {
-      this.#usage.close();
       this.#listeners.close();
       await this.#control?.close();
       this.#instance?.release();
@@ -220,8 +219,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
       this.#upgrade?.check();
-      this.#usage.tick();
       if (++ticks % fileTicks > 0) return;
+      this.#load.read();
       files.look();
       this.#control?.look();
     }, tickInterval);
@@ -246,7 +245,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         instance,
         state: this.#state,
         busyWith: this.#busyWith,
-        usage: this.#usage.lately,
+        load: this.#load.read(),
         now: this.#clock.now(),
       });
     return new Control({
