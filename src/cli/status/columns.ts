@@ -34,97 +34,36 @@ const stateStyles: Readonly<Record<SectionStatus['state'] | WorkerStatus['state'
   stopped: ['dim'],
 };
 
-export const nameColumn: Column<Row> = {
-  title: 'SECTION',
-  rank: 100,
-  min: 12,
-  cell: ({ section, worker }) =>
-    worker ? span(`  #${worker.index}`) : span(plainText(section.name), 'bold'),
-};
-
-export const stateColumn: Column<Row> = {
-  title: 'STATE',
-  rank: 99,
-  cell: ({ section, worker }) => {
-    const { state } = worker ?? section;
-    return span(state, ...stateStyles[state]);
+/** From the left to the right. */
+export const columns = {
+  name: {
+    title: 'SECTION',
+    rank: 100,
+    min: 12,
+    cell: ({ section, worker }) =>
+      worker ? span(`  #${worker.index}`) : span(plainText(section.name), 'bold'),
   },
-};
-
-export const readyColumn: Column<Row> = {
-  title: 'READY',
-  align: 'right',
-  rank: 98,
-  cell: ({ section: { workers }, worker }) =>
-    worker ? undefined : span(`${workers.ready}/${workers.wanted}`, ...styleOfReady(workers)),
-};
-
-export const generationColumn: Column<Row> = {
-  title: 'GEN',
-  align: 'right',
-  rank: 50,
-  cell: ({ section, worker }) => span(String((worker ?? section).generation)),
-};
-
-export const threadsColumn: Column<Row> = {
-  title: 'THREADS',
-  align: 'right',
-  rank: 80,
-  cell: row => {
-    const workers = processesOf(row);
-    if (workers.length === 0) return undefined;
-    return span(`${sum(workers, w => w.threads.busy)}/${sum(workers, w => w.threads.all)}`);
+  state: {
+    title: 'STATE',
+    rank: 99,
+    cell: ({ section, worker }) => {
+      const { state } = worker ?? section;
+      return span(state, ...stateStyles[state]);
+    },
   },
-};
-
-export const queueColumn: Column<Row> = {
-  title: 'QUEUE',
-  align: 'right',
-  rank: 85,
-  cell: row => (isGone(row) ? undefined : figure((row.worker ?? row.section).queued, formatCount)),
-};
-
-export const doneColumn: Column<Row> = {
-  title: 'DONE',
-  align: 'right',
-  rank: 75,
-  cell: row => (isGone(row) ? undefined : figure((row.worker ?? row.section).tasks.done, formatCount)),
-};
-
-export const failedColumn: Column<Row> = {
-  title: 'FAILED',
-  align: 'right',
-  rank: 84,
-  cell: row => {
-    if (isGone(row)) return undefined;
-    const failures = failuresOf((row.worker ?? row.section).tasks);
-    return span(formatCount(failures), failures > 0 ? 'yellow' : 'dim');
+  ready: {
+    title: 'READY',
+    align: 'right',
+    rank: 98,
+    cell: ({ section: { workers }, worker }) =>
+      worker ? undefined : span(`${workers.ready}/${workers.wanted}`, ...styleOfReady(workers)),
   },
-};
-
-export const p95Column: Column<Row> = {
-  title: 'P95',
-  align: 'right',
-  rank: 70,
-  cell: ({ worker }) => time(worker?.p95),
-};
-
-export const cpuColumn: Column<Row> = {
-  title: 'CPU',
-  align: 'right',
-  rank: 90,
-  cell: row => total(row, w => w.cpu, formatPercent),
-};
-
-export const rssColumn: Column<Row> = {
-  title: 'RSS',
-  align: 'right',
-  rank: 91,
-  cell: row => total(row, w => w.rss, formatBytes),
-};
-
-/** What only a worker has. */
-export const workerColumns = {
+  generation: {
+    title: 'GEN',
+    align: 'right',
+    rank: 50,
+    cell: ({ section, worker }) => span(String((worker ?? section).generation)),
+  },
   pid: {
     title: 'PID',
     align: 'right',
@@ -137,11 +76,55 @@ export const workerColumns = {
     rank: 60,
     cell: ({ worker }) => (worker?.pid ? span(formatAge(worker.uptime)) : undefined),
   },
+  restarts: {
+    title: 'RESTARTS',
+    align: 'right',
+    rank: 62,
+    cell: ({ section, worker }) => figure((worker ?? section).restarts, formatCount),
+  },
+  threads: {
+    title: 'THREADS',
+    align: 'right',
+    rank: 80,
+    cell: row => {
+      const workers = processesOf(row);
+      if (workers.length === 0) return undefined;
+      return span(`${sum(workers, w => w.threads.busy)}/${sum(workers, w => w.threads.all)}`);
+    },
+  },
+  queue: {
+    title: 'QUEUE',
+    align: 'right',
+    rank: 85,
+    cell: row => (isGone(row) ? undefined : figure((row.worker ?? row.section).queued, formatCount)),
+  },
+  done: {
+    title: 'DONE',
+    align: 'right',
+    rank: 75,
+    cell: row => (isGone(row) ? undefined : figure((row.worker ?? row.section).tasks.done, formatCount)),
+  },
+  failed: {
+    title: 'FAILED',
+    align: 'right',
+    rank: 84,
+    cell: row => {
+      if (isGone(row)) return undefined;
+      const failures = failuresOf((row.worker ?? row.section).tasks);
+      return span(formatCount(failures), failures > 0 ? 'yellow' : 'dim');
+    },
+  },
   p50: {
     title: 'P50',
     align: 'right',
     rank: 30,
     cell: ({ worker }) => time(worker?.p50),
+  },
+  p95: {
+    title: 'P95',
+    align: 'right',
+    rank: 70,
+    cell: ({ worker }) => time(worker?.p95),
   },
   loop: {
     title: 'LOOP',
@@ -149,6 +132,18 @@ export const workerColumns = {
     rank: 40,
     cell: ({ worker }) =>
       worker?.pid ? figure(worker.eventLoop.utilization * 100, formatPercent) : undefined,
+  },
+  cpu: {
+    title: 'CPU',
+    align: 'right',
+    rank: 90,
+    cell: row => total(row, w => w.cpu, formatPercent),
+  },
+  rss: {
+    title: 'RSS',
+    align: 'right',
+    rank: 91,
+    cell: row => total(row, w => w.rss, formatBytes),
   },
   nextTry: {
     title: 'NEXT TRY',
@@ -168,13 +163,6 @@ export const workerColumns = {
     cell: ({ worker, now }) => (worker?.lastExit ? exitCell(worker.lastExit, now) : undefined),
   },
 } satisfies Readonly<Record<string, Column<Row>>>;
-
-export const restartsColumn: Column<Row> = {
-  title: 'RESTARTS',
-  align: 'right',
-  rank: 62,
-  cell: ({ section, worker }) => figure((worker ?? section).restarts, formatCount),
-};
 
 /** Tasks whose caller did not get what it wanted; one that he cancelled is none of them. */
 export function failuresOf(tasks: SectionStatus['tasks']): number {

@@ -2,47 +2,10 @@
 
 import type { SectionStatus, Status } from '../../control/schemas.ts';
 import { type Line, type Look, renderLine, span } from '../terminal/line.ts';
-import { type Column, table } from '../terminal/table.ts';
+import { table } from '../terminal/table.ts';
 import { plainText } from '../terminal/text.ts';
 import { formatAge, formatBytes, formatPercent } from '../terminal/units.ts';
-import {
-  cpuColumn,
-  doneColumn,
-  failedColumn,
-  generationColumn,
-  nameColumn,
-  p95Column,
-  queueColumn,
-  type Row,
-  readyColumn,
-  restartsColumn,
-  rssColumn,
-  stateColumn,
-  threadsColumn,
-  workerColumns,
-} from './columns.ts';
-
-const columns: readonly Column<Row>[] = [
-  nameColumn,
-  stateColumn,
-  readyColumn,
-  generationColumn,
-  workerColumns.pid,
-  workerColumns.uptime,
-  restartsColumn,
-  threadsColumn,
-  queueColumn,
-  doneColumn,
-  failedColumn,
-  workerColumns.p50,
-  p95Column,
-  workerColumns.loop,
-  cpuColumn,
-  rssColumn,
-  workerColumns.nextTry,
-  workerColumns.retires,
-  workerColumns.lastExit,
-];
+import { columns, type Row } from './columns.ts';
 
 /** A headline and a table for each supervisor, with an empty line between them. */
 export function statusLines(statuses: readonly Status[], now: number, width: number): Line[] {
@@ -83,7 +46,7 @@ function sectionLines(sections: readonly SectionStatus[], now: number, width: nu
     { section, now },
     ...section.processes.map(worker => ({ section, worker, now })),
   ]);
-  const [header = [], ...lines] = table(columns, rows, width);
+  const [header = [], ...lines] = table(Object.values(columns), rows, width);
   return [
     header,
     ...lines.flatMap((line, index) => {

@@ -23,9 +23,10 @@ export function formatTime(ms: number): string {
   return formatAge(ms);
 }
 
-/** `812K`, `62M`, `1.4G`, of 1024. */
+/** `0`, `812K`, `62M`, `1.4G`, of 1024. */
 export function formatBytes(bytes: number): string {
   const K = 1024;
+  if (bytes === 0) return '0';
   if (bytes < K ** 2) return `${Math.round(bytes / K)}K`;
   if (bytes < 999.5 * K ** 2) return `${Math.round(bytes / K ** 2)}M`;
   return `${(bytes / K ** 3).toFixed(1)}G`;

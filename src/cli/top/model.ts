@@ -1,0 +1,190 @@
+/** What `ph top` shows and what a key changes of it. Pure. */
+
+import type { Status } from '../../control/schemas.ts';
+import type { Row } from '../status/columns.ts';
+import type { Line } from '../terminal/line.ts';
+import { History, sectionKey } from './history.ts';
+import { type SortColumn, sortColumns, sorted } from './sort.ts';
+
+/** A row that can be selected. */
+export interface Item extends Row {
+  /** The same from one status to the next. */
+  readonly key: string;
+  readonly instance: number;
+}
+
+/** A text in place of the tables. */
+export interface Overlay {
+  readonly title: string;
+  readonly lines: readonly Line[];
+  /** The first line that is shown. */
+  readonly offset: number;
+}
+
+export interface Message {
+  readonly text: string;
+  readonly isError: boolean;
+}
+
+/** What a key asks of a supervisor. */
+export type Command =
+  | { readonly type: 'quit' }
+  | { readonly type: 'help' }
+  | { readonly type: 'scale'; readonly instance: number; readonly section: string; readonly by: '+1' | '-1' }
+  | { readonly type: 'reload'; readonly instance: number; readonly section: string }
+  | {
+      readonly type: 'stack';
+      readonly instance: number;
+      readonly section: string;
+      readonly index: number;
+    };
+
+export class Model {
+  readonly history = new History();
+  statuses: readonly Status[] = [];
+  /** When the statuses were there, ms since 1970. */
+  now = 0;
+  /** Why there is no newer status. */
+  gone: string | undefined;
+  message: Message | undefined;
+  overlay: Overlay | undefined;
+  sort: { readonly column: SortColumn; readonly isReversed: boolean } = {
+    column: sortColumns[0],
+    isReversed: false,
+  };
+  #selected: string | undefined;
+
+  /** @param at ms of a clock that nobody sets */
+  update(statuses: readonly Status[], now: number, at: number): void {
+    const selected = this.#selectedIndex;
+    this.statuses = statuses;
+    this.now = now;
+    this.gone = undefined;
+    this.history.add(statuses, at);
+    // What was selected may have gone: its neighbour is it then.
+    if (!this.items.some(({ key }) => key === this.#selected)) this.#select(selected);
+  }
+
+  /** The sections, then the workers of all of them. */
+  get items(): readonly Item[] {
+    return [...this.sections, ...this.workers];
+  }
+
+  get sections(): readonly Item[] {
+    return this.statuses.flatMap(({ supervisor: { instance }, sections }) =>
+      sections.map(section => ({
+        section,
+        instance,
+        now: this.now,
+        key: sectionKey(instance, section.name),
+      })),
+    );
+  }
+
+  get workers(): readonly Item[] {
+    const all = this.sections.flatMap(item =>
+      item.section.processes.map(worker => ({
+        ...item,
+        worker,
+        // Two generations may share an index for a while.
+        key: `${item.key}#${worker.index}@${worker.generation}`,
+      })),
+    );
+    return sorted(all, this.sort.column, this.sort.isReversed);
+  }
+
+  get selected(): Item | undefined {
+    return this.items.find(({ key }) => key === this.#selected);
+  }
+
+  say(text: string, isError = false): void {
+    this.message = { text, isError };
+  }
+
+  show(title: string, lines: readonly Line[]): void {
+    this.overlay = { title, lines, offset: 0 };
+  }
+
+  /** Does what the key is for; returns what is left to others. */
+  press(key: string): Command | undefined {
+    this.message = undefined;
+    if (this.overlay) return this.#pressInOverlay(key, this.overlay);
+    switch (key) {
+      case 'q':
+        return { type: 'quit' };
+      case '?':
+      case 'h':
+        return { type: 'help' };
+      case 'up':
+      case 'k':
+        this.#select(this.#selectedIndex - 1);
+        return undefined;
+      case 'down':
+      case 'j':
+        this.#select(this.#selectedIndex + 1);
+        return undefined;
+      case 'home':
+        this.#select(0);
+        return undefined;
+      case 'end':
+        this.#select(Number.POSITIVE_INFINITY);
+        return undefined;
+      case 'left':
+      case '<':
+        this.#sortBy(-1);
+        return undefined;
+      case 'right':
+      case '>':
+        this.#sortBy(1);
+        return undefined;
+      case 'i':
+        this.sort = { ...this.sort, isReversed: !this.sort.isReversed };
+        return undefined;
+      default:
+        return this.#commandOf(key);
+    }
+  }
+
+  get #selectedIndex(): number {
+    return this.items.findIndex(({ key }) => key === this.#selected);
+  }
+
+  #select(index: number): void {
+    const { items } = this;
+    this.#selected = items[Math.max(0, Math.min(index, items.length - 1))]?.key;
+  }
+
+  #sortBy(step: 1 | -1): void {
+    const index = sortColumns.indexOf(this.sort.column) + step + sortColumns.length;
+    const column = sortColumns[index % sortColumns.length] ?? sortColumns[0];
+    this.sort = { column, isReversed: false };
+  }
+
+  #commandOf(key: string): Command | undefined {
+    const { selected } = this;
+    if (!selected || !'+=-rs'.includes(key)) return undefined;
+    const { instance, worker } = selected;
+    const section = selected.section.name;
+    if (key === 'r') return { type: 'reload', instance, section };
+    if (key !== 's') return { type: 'scale', instance, section, by: key === '-' ? '-1' : '+1' };
+    if (worker?.pid) return { type: 'stack', instance, section, index: worker.index };
+    this.say(
+      worker ? 'this worker has no process now' : 'a stack is that of a worker: select one with the arrows',
+      true,
+    );
+    return undefined;
+  }
+
+  #pressInOverlay(key: string, overlay: Overlay): undefined {
+    const scroll = (offset: number) => {
+      const last = Math.max(0, overlay.lines.length - 1);
+      this.overlay = { ...overlay, offset: Math.max(0, Math.min(offset, last)) };
+    };
+    if (key === 'up' || key === 'k') scroll(overlay.offset - 1);
+    else if (key === 'down' || key === 'j') scroll(overlay.offset + 1);
+    else if (key === 'home') scroll(0);
+    else if (key === 'end') scroll(overlay.lines.length);
+    else this.overlay = undefined;
+    return undefined;
+  }
+}
