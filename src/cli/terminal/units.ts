@@ -5,6 +5,8 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+const grouped = new Intl.NumberFormat('en-US');
+
 /** How long something has been: `850ms`, `12s`, `4m 05s`, `3h 12m`, `2d 4h`. */
 export function formatAge(ms: number): string {
   if (ms < SECOND) return `${Math.floor(ms)}ms`;
@@ -34,7 +36,7 @@ export function formatBytes(bytes: number): string {
 
 /** `12,345`, `1.23M`, `4.56G` */
 export function formatCount(count: number): string {
-  if (count < 999_999.5) return Math.round(count).toLocaleString('en-US');
+  if (count < 999_999.5) return grouped.format(Math.round(count));
   if (count < 999_995_000) return `${(count / 1e6).toPrecision(3)}M`;
   return `${(count / 1e9).toPrecision(3)}G`;
 }

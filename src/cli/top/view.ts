@@ -19,6 +19,8 @@ const MARK = '▸ ';
 const sparkWidths = [40, 30, 24, 18, 12, 8];
 /** Where none of them fits, other columns have to go. */
 const LEAST_SPARK = 8;
+/** Throughput, latency and memory. */
+const COURSES = 3;
 const FIGURE_WIDTH = 6;
 /** With fewer rows, only that part is shown that has the selection. */
 const LEAST_ROWS = 8;
@@ -141,8 +143,8 @@ function sectionColumns(model: Model, width: number): readonly Column<Item>[] {
     courseColumn('P95', 93, sparkWidth, item => model.history.of(item.key).p95, formatTime),
     courseColumn('MEMORY', 92, sparkWidth, item => model.history.of(item.key).rss, formatBytes),
   ];
-  const { sections } = model;
-  const fits = (sparkWidth: number) => tableWidth(columnsWith(sparkWidth), sections) <= width;
+  const used = tableWidth(columnsWith(0), model.sections);
+  const fits = (sparkWidth: number) => used + COURSES * sparkWidth <= width;
   return columnsWith(sparkWidths.find(fits) ?? LEAST_SPARK);
 }
 
