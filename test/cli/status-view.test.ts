@@ -56,7 +56,7 @@ for (const width of [1, 10, 20, 40, 60, 80, 120, 200]) {
       lastFailure: '失敗しました'.repeat(30),
       state: 'failed',
     });
-    const statuses = [mixed(), status([wide, section({ name: 'x'.repeat(300) })], { instance: 1 })];
+    const statuses = [mixed(), status([wide, section({ name: 'x'.repeat(300) })], { instance: 2 })];
     const text = render(statuses, width);
     for (const line of text.split('\n'))
       assert.ok(stringWidth(line) <= width, `${stringWidth(line)}: ${line}`);
@@ -96,6 +96,6 @@ test('names and messages cannot move the cursor, colour the rest or begin a line
 
 test('several supervisors: each says which instance it is', () => {
   const text = render([mixed(), status([section()], { instance: 2, pid: 77 })], 120);
-  assert.match(text, /^ph 0\.1\.0 {2}instance 0 .*pid 40990/m);
+  assert.match(text, /^ph 0\.1\.0 {2}instance 1 .*pid 40990/m);
   assert.match(text, /\n\nph 0\.1\.0 {2}instance 2 .*pid 77/);
 });

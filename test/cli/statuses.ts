@@ -1,7 +1,7 @@
 /** Statuses as a supervisor gives them, for tests of what is made of them. */
 
-import type { SectionStatus, Status, WorkerStatus } from '../../src/control/schemas.ts';
-import { StatusSchema } from '../../src/control/schemas.ts';
+import type { SectionStatus, Status, WorkerStatus } from '../../src/control/protocol.ts';
+import { StatusSchema } from '../../src/control/protocol.ts';
 
 export const now = Date.parse('2026-03-01T12:00:00.000Z');
 
@@ -63,7 +63,7 @@ export function status(
   return StatusSchema.parse({
     supervisor: {
       pid: 40_990,
-      instance: 0,
+      instance: 1,
       state: 'running',
       version: '0.1.0',
       node: '24.21.0',

@@ -4,7 +4,7 @@ import stringWidth from 'string-width';
 import { renderLine, span } from '../../src/cli/terminal/line.ts';
 import { Model } from '../../src/cli/top/model.ts';
 import { topLines } from '../../src/cli/top/view.ts';
-import type { Status } from '../../src/control/schemas.ts';
+import type { Status } from '../../src/control/protocol.ts';
 import { mixed, now, section, status, tasks, worker } from './statuses.ts';
 
 /** As many seconds as there are statuses. */
@@ -24,10 +24,10 @@ const done = (count: number, pid = 1) => status([section({ tasks: tasks({ done: 
 test('throughput is what ended between two statuses, by the time between them', () => {
   const model = new Model();
   model.update([done(1000)], now, 0);
-  assert.deepEqual(model.history.of('0/images').throughput, []);
+  assert.deepEqual(model.history.of('1/images').throughput, []);
   model.update([done(1500)], now, 1000);
   model.update([done(1600)], now, 1500);
-  assert.deepEqual(model.history.of('0/images').throughput, [500, 200]);
+  assert.deepEqual(model.history.of('1/images').throughput, [500, 200]);
   assert.match(screenOf(model).join('\n'), /█▄ +200/);
 });
 
@@ -37,12 +37,12 @@ test('another supervisor counts from zero: that is no rate', () => {
   model.update([done(1100, 1)], now, 1000);
   model.update([done(3, 2)], now, 2000);
   model.update([done(13, 2)], now, 3000);
-  assert.deepEqual(model.history.of('0/images').throughput, [100, 10]);
+  assert.deepEqual(model.history.of('1/images').throughput, [100, 10]);
 });
 
 test('the courses of a section are those of its slowest worker and of all its memory', () => {
   const workers = [worker({ p95: 3, rss: 10 }), worker({ index: 1, p95: 9, rss: 20 })];
-  const { p95, rss } = modelOf(status([section({ processes: workers })])).history.of('0/images');
+  const { p95, rss } = modelOf(status([section({ processes: workers })])).history.of('1/images');
   assert.deepEqual([p95, rss], [[9], [30]]);
 });
 
@@ -61,35 +61,35 @@ test('the first section is selected; arrows go down over the workers and stop at
 test('the selection stays with its worker when the order changes, and goes to a neighbour when it has gone', () => {
   const model = modelOf(mixed());
   for (let i = 0; i < 5; i++) model.press('down');
-  assert.equal(model.selected?.key, '0/images#1@3');
+  assert.equal(model.selected?.key, '1/images#1@3');
   model.press('right');
   assert.match(screenOf(model).join('\n'), /CPU▼/);
-  assert.equal(model.selected?.key, '0/images#1@3');
+  assert.equal(model.selected?.key, '1/images#1@3');
   const [images, ...rest] = mixed().sections;
   assert.ok(images);
   const fewer = status([{ ...images, processes: images.processes.slice(0, 1) }, ...rest]);
   model.update([fewer], now, 5000);
-  assert.equal(model.selected?.key, '0/images#0@3');
+  assert.equal(model.selected?.key, '1/images#0@3');
 });
 
 test('workers are sorted by the column that the header marks, either way round', () => {
   const model = modelOf(mixed());
   const order = () => model.workers.map(({ key }) => key.split('@')[0]);
-  assert.deepEqual(order(), ['0/images#0', '0/images#1', '0/web#0', '0/web#0', '0/mail#0']);
+  assert.deepEqual(order(), ['1/images#0', '1/images#1', '1/web#0', '1/web#0', '1/mail#0']);
   model.press('>');
   model.press('>');
   assert.match(screenOf(model).join('\n'), /WORKER .*RSS▼/);
-  assert.deepEqual(order().slice(0, 2), ['0/images#1', '0/images#0']);
+  assert.deepEqual(order().slice(0, 2), ['1/images#1', '1/images#0']);
   model.press('i');
   assert.match(screenOf(model).join('\n'), /WORKER .*RSS▲/);
-  assert.equal(order().at(-1), '0/images#1');
+  assert.equal(order().at(-1), '1/images#1');
   for (const _ of ['RSS', 'CPU']) model.press('<');
   assert.match(screenOf(model).join('\n'), /WORKER▼/);
 });
 
 test('keys ask for what is to be done to the selected section or worker', () => {
   const model = modelOf(mixed());
-  const images = { instance: 0, section: 'images' };
+  const images = { instance: 1, section: 'images' };
   assert.deepEqual(model.press('+'), { type: 'scale', ...images, by: '+1' });
   assert.deepEqual(model.press('-'), { type: 'scale', ...images, by: '-1' });
   assert.deepEqual(model.press('r'), { type: 'reload', ...images });
@@ -125,6 +125,12 @@ test('when nothing answers any more, it says so above what was there last', () =
   assert.match(screenOf(model).join('\n'), /images {3}running/);
   model.update([mixed()], now, 1);
   assert.match(screenOf(model)[0] ?? '', /^ph 0\.1\.0/);
+});
+
+test('all sections and workers are there where there is room for them', () => {
+  const text = screenOf(modelOf(mixed()), 120, 18).join('\n');
+  for (const name of ['images ', 'web ', 'mail ', 'reports ', 'images#0 ', 'images#1 ', 'web#0 ', 'mail#0 '])
+    assert.ok(text.includes(name), name);
 });
 
 test('the screen is never fuller than it can be, however small, and shows what is selected', () => {

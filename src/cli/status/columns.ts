@@ -1,6 +1,6 @@
 /** What `ph status` and `ph top` show of a section and of a worker, column by column. */
 
-import type { SectionStatus, WorkerStatus } from '../../control/schemas.ts';
+import type { SectionStatus, WorkerStatus } from '../../control/protocol.ts';
 import { type Span, type Style, span } from '../terminal/line.ts';
 import type { Column } from '../terminal/table.ts';
 import { plainText } from '../terminal/text.ts';

@@ -1,6 +1,6 @@
 /** A status as text. Pure. */
 
-import type { SectionStatus, Status } from '../../control/schemas.ts';
+import type { SectionStatus, Status } from '../../control/protocol.ts';
 import { type Line, type Look, renderLine, span } from '../terminal/line.ts';
 import { table } from '../terminal/table.ts';
 import { plainText } from '../terminal/text.ts';
@@ -27,7 +27,7 @@ export function headline({ supervisor }: Status, isOneOfSeveral: boolean): Line 
   const { version, state, pid, instance, uptime, node, cpu, rss, file, directory, busyWith } = supervisor;
   const parts = [
     span(`ph ${version}`, 'bold'),
-    ...(isOneOfSeveral || instance > 0 ? [span(`instance ${instance}`)] : []),
+    ...(isOneOfSeveral || instance > 1 ? [span(`instance ${instance}`)] : []),
     span(state, state === 'running' ? 'green' : 'yellow'),
     ...(busyWith ? [span(`${busyWith} under way`, 'cyan')] : []),
     span(`pid ${pid}`),

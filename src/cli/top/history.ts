@@ -1,6 +1,6 @@
 /** What has become of the sections' figures over the last minutes: a status has only those of a moment. Pure. */
 
-import type { SectionStatus, Status } from '../../control/schemas.ts';
+import type { SectionStatus, Status } from '../../control/protocol.ts';
 import { sum } from '../status/columns.ts';
 
 export interface Courses {

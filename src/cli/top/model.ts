@@ -1,6 +1,6 @@
 /** What `ph top` shows and what a key changes of it. Pure. */
 
-import type { Status } from '../../control/schemas.ts';
+import type { Status } from '../../control/protocol.ts';
 import type { Row } from '../status/columns.ts';
 import type { Line } from '../terminal/line.ts';
 import { History, sectionKey } from './history.ts';

@@ -1,6 +1,6 @@
 /** The orders in which `ph top` shows workers. Pure. */
 
-import type { WorkerStatus } from '../../control/schemas.ts';
+import type { WorkerStatus } from '../../control/protocol.ts';
 import { failuresOf, type Row } from '../status/columns.ts';
 
 export interface SortColumn {

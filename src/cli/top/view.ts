@@ -79,7 +79,8 @@ function bodyLines(model: Model, { columns: width, rows }: Size): Line[] {
   const lower = partLines(workers, workerColumns(model), selected, width);
   if (rows < LEAST_ROWS) return windowOf(selected?.worker ? lower : upper, rows);
   const left = rows - 2;
-  const upperRows = Math.min(upper.lines.length, Math.max(Math.ceil(left / 2), left - lower.lines.length));
+  const [upperAll, lowerAll] = [upper.lines.length + 1, lower.lines.length + 1];
+  const upperRows = Math.min(upperAll, Math.max(Math.ceil(left / 2), left - lowerAll));
   return [[], ...windowOf(upper, upperRows), [], ...windowOf(lower, left - upperRows)];
 }
 
