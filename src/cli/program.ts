@@ -60,6 +60,7 @@ Examples:
     );
   // What a supervisor need not wait for when it starts.
   if (process.argv[2] !== 'run') {
+    (await import('./views.ts')).addViewCommands(ph);
     (await import('./control.ts')).addControlCommands(ph);
     (await import('./standalone.ts')).addStandaloneCommands(ph);
   }

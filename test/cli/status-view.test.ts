@@ -13,7 +13,7 @@ test('the table with all columns, where nothing limits the width', () => {
   assert.equal(
     render([mixed()], Number.POSITIVE_INFINITY),
     `\
-ph 0.1.0  running  pid 40990  up 3d 4h  CPU 1%  RSS 61M  /srv/app/ph.ini  node 24.21.0
+ph 0.1.0  running  pid 40990  up 3d 4h  CPU 1%  RSS 61M  /srv/app/ph.ini  node v24.21.0
 SECTION  STATE      READY  GEN    PID      UP  RESTARTS  THREADS  QUEUE    DONE  FAILED    P50   P95  LOOP   CPU   RSS  NEXT TRY  RETIRES  LAST EXIT
 images   running      2/2    3                        1      7/8      7   2.41M       3                     679%  1.5G
   #0     ready               3  41001   3d 4h         0      3/4      2   1.20M       0  3.7ms  18ms   12%  287%  183M
@@ -23,7 +23,7 @@ web      reloading    1/1    4                        0      6/8      0  48,211 
   #0     starting            4  44102   412ms         0      3/4      2       0       0                12%  287%  183M
 mail     failed       0/1    3                       10               0      12      11
   ! more than 10 failures within 60 s; the last: Error: connect ECONNREFUSED 10.0.0.7:25
-  #0     exited              3                       10                                                                 in 18s             12s ago: exited with code 1
+  #0     exited                                      10                                                                 in 18s             12s ago: exited with code 1
 reports  stopped      0/0    3                        1               0   2.41M       3
 `,
   );

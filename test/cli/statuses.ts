@@ -66,7 +66,7 @@ export function status(
       instance: 1,
       state: 'running',
       version: '0.1.0',
-      node: '24.21.0',
+      node: 'v24.21.0',
       file: '/srv/app/ph.ini',
       directory: '/srv/app',
       startedAt: '2026-02-26T07:11:30.000Z',

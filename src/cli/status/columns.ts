@@ -62,7 +62,7 @@ export const columns = {
     title: 'GEN',
     align: 'right',
     rank: 50,
-    cell: ({ section, worker }) => span(String((worker ?? section).generation)),
+    cell: row => (isGone(row) ? undefined : span(String((row.worker ?? row.section).generation))),
   },
   pid: {
     title: 'PID',
@@ -88,8 +88,8 @@ export const columns = {
     rank: 80,
     cell: row => {
       const workers = processesOf(row);
-      if (workers.length === 0) return undefined;
-      return span(`${sum(workers, w => w.threads.busy)}/${sum(workers, w => w.threads.all)}`);
+      const all = sum(workers, w => w.threads.all);
+      return all === 0 ? undefined : span(`${sum(workers, w => w.threads.busy)}/${all}`);
     },
   },
   queue: {

@@ -2,16 +2,15 @@
 
 import type { ControlClient } from '../../control/client.ts';
 import { ControlError, ProcessHandlerError } from '../../errors.ts';
+import { describe } from '../commands/stack.ts';
 import type { RunningSupervisor } from '../supervisors.ts';
-import { type Line, span } from '../terminal/line.ts';
+import { span } from '../terminal/line.ts';
 import { LiveView } from '../terminal/live.ts';
 import { plainText } from '../terminal/text.ts';
 import { formatAge } from '../terminal/units.ts';
 import { helpLines } from './help.ts';
 import { type Command, Model } from './model.ts';
 import { topLines } from './view.ts';
-
-type Stack = Awaited<ReturnType<ControlClient['stack']>>['workers'][number];
 
 export class Top {
   readonly #look: () => Promise<readonly RunningSupervisor[]>;
@@ -92,7 +91,7 @@ export class Top {
       }
       case 'stack': {
         const { workers } = await client.stack({ section, index: command.index });
-        model.show(`${section}#${command.index}`, workers.flatMap(stackLines));
+        this.#showText(`stack of ${section}#${command.index}`, workers.map(describe).join('\n'));
       }
     }
   }
@@ -101,23 +100,14 @@ export class Top {
   #explain(section: string, error: unknown): void {
     if (!(error instanceof Error)) throw error;
     const details = error instanceof ControlError ? error.details : undefined;
-    const lines = details?.split('\n').map(text => [span(plainText(text))]);
-    if (lines) this.#model.show(`${section}: ${error.message}`, lines);
-    else this.#model.say(`${section}: ${error.message}`, true);
+    if (details === undefined) this.#model.say(`${section}: ${error.message}`, true);
+    else this.#showText(`${section}: ${error.message}`, details);
   }
-}
 
-function stackLines({ pid, frames, running }: Stack): Line[] {
-  const where = frames.length > 0 ? frames : ['idle, or in code that is not JavaScript'];
-  const tasks = running.map(
-    ({ name, threadId, age }) => `${name} on thread ${threadId} for ${formatAge(age)}`,
-  );
-  return [
-    [span(`main thread of ${pid}`, 'dim')],
-    ...where.map(frame => [span(`  ${plainText(frame)}`)]),
-    [],
-    [span(tasks.length > 0 ? 'tasks on its threads' : 'no task runs on its threads', 'dim')],
-    ...tasks.map(task => [span(`  ${plainText(task)}`, 'cyan')]),
-    [],
-  ];
+  #showText(title: string, text: string): void {
+    this.#model.show(
+      title,
+      text.split('\n').map(line => [span(plainText(line))]),
+    );
+  }
 }
