@@ -1,17 +1,17 @@
 /** A client of the control socket of a supervisor. */
 
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
-import { ControlError, ControlTimeoutError, type ExitCode, NotRunningError } from '../errors.ts';
 import {
-  AcceptedSchema,
-  type AnswerOf,
-  FailureSchema,
-  type RequestOf,
-  type RouteName,
-  routes,
-} from './protocol.ts';
+  ControlError,
+  ControlSocketError,
+  ControlTimeoutError,
+  type ExitCode,
+  NotRunningError,
+} from '../errors.ts';
+import type { AcceptedSchema, AnswerOf, RequestOf, Route, RouteName } from './protocol.ts';
 import { reach } from './socket.ts';
 
 export interface ControlOptions {
@@ -62,30 +62,42 @@ export interface ControlClient {
 
 /** A client for the supervisor behind a control socket. A connection is made for each call. */
 export function connect(path: string): ControlClient {
-  const caller =
-    (name: RouteName) =>
-    (fields: object = {}, options: ControlOptions = {}) =>
-      call(path, name, fields, options);
-  const client = Object.fromEntries((Object.keys(routes) as RouteName[]).map(name => [name, caller(name)]));
-  return {
-    ...(client as unknown as ControlClient),
+  const caller = (name: RouteName) => (fields?: object, options?: ControlOptions) =>
+    call(path, name, fields, options);
+  const methods = {
     path,
-    status: options => call(path, 'status', {}, options) as Promise<AnswerOf<'status'>>,
+    status: (options?: ControlOptions) => call(path, 'status', {}, options),
+    stop: caller('stop'),
+    restart: caller('restart'),
+    reload: caller('reload'),
+    plan: caller('plan'),
+    upgrade: caller('upgrade'),
+    scale: caller('scale'),
+    stack: caller('stack'),
+    submit: caller('submit'),
   };
+  // The schemas make sure of what comes back.
+  return methods as ControlClient;
 }
 
 async function call(
   path: string,
   name: RouteName,
-  fields: object,
+  fields: object = {},
   { timeout, signal }: ControlOptions = {},
 ): Promise<unknown> {
+  // Here, since every thread that imports this package would pay for them.
+  const { AcceptedSchema, FailureSchema, routes } = await import('./protocol.ts');
   const limit = timeout === undefined ? undefined : AbortSignal.timeout(timeout);
   const signals = [limit, signal].filter(each => each !== undefined);
   try {
-    const { status, body } = await exchange(path, name, fields, AbortSignal.any(signals));
-    if (status >= 400) throw errorOf(path, body);
-    return (status === 202 ? AcceptedSchema : routes[name].answer).parse(body);
+    const { status, body } = await exchange(path, routes[name], fields, AbortSignal.any(signals));
+    const answer = (status === 202 ? AcceptedSchema : routes[name].answer).safeParse(body);
+    if (answer.success) return answer.data;
+    const { success, data } = FailureSchema.safeParse(body);
+    if (!success) throw new ControlError('PH_ERR_CONTROL_ANSWER', `${path} is no control socket of ph`);
+    const { code, message, details, exitCode } = data.error;
+    throw new ControlError(code, message, { details, exitCode: exitCode as ExitCode });
   } catch (error) {
     if (limit?.aborted && !signal?.aborted) throw new ControlTimeoutError(name, timeout as number);
     throw error;
@@ -94,36 +106,25 @@ async function call(
 
 async function exchange(
   path: string,
-  name: RouteName,
+  { method, path: route }: Pick<Route, 'method' | 'path'>,
   fields: object,
   signal: AbortSignal,
 ): Promise<{ status: number; body: unknown }> {
-  const { method, path: route } = routes[name];
   const query = method === 'GET' ? `?${new URLSearchParams(textsOf(fields))}` : '';
-  const socket = reachIfThere(path);
+  let close = () => {};
   try {
-    return await new Promise((resolve, reject) => {
-      const outgoing = request(
-        { socketPath: socket.path, method, path: route + query, signal, agent: false },
-        response => {
-          text(response)
-            .then(body => resolve({ status: response.statusCode ?? 500, body: JSON.parse(body) }))
-            .catch(error => reject(isGone(error) ? gone(path, error) : error));
-        },
-      );
-      outgoing.on('error', error => reject(isGone(error) ? gone(path, error) : error));
-      outgoing.end(method === 'POST' ? JSON.stringify(fields) : undefined);
-    });
-  } finally {
-    socket.close();
-  }
-}
-
-function reachIfThere(path: string) {
-  try {
-    return reach(path);
+    const socket = reach(path);
+    close = () => socket.close();
+    const outgoing = request({ socketPath: socket.path, method, path: route + query, signal, agent: false });
+    // One that comes after the response shows in its text.
+    outgoing.on('error', () => {});
+    outgoing.end(method === 'POST' ? JSON.stringify(fields) : undefined);
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    return { status: response.statusCode ?? 0, body: parse(await text(response)) };
   } catch (error) {
-    throw gone(path, error);
+    throw explained(path, error as NodeJS.ErrnoException);
+  } finally {
+    close();
   }
 }
 
@@ -132,23 +133,27 @@ function textsOf(fields: object): Record<string, string> {
   return Object.fromEntries(given.map(([key, value]) => [key, String(value)]));
 }
 
-function isGone(error: unknown): boolean {
-  const codes = ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTDIR'];
-  return codes.includes((error as NodeJS.ErrnoException).code ?? '');
+/** Undefined for what is no JSON: no schema takes that. */
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return undefined;
+  }
 }
 
-function gone(path: string, cause: unknown): NotRunningError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const reason =
-    code === 'ECONNRESET' || code === 'EPIPE'
-      ? 'the supervisor ended before it had answered'
-      : 'no supervisor runs';
-  return new NotRunningError(`${reason} (${path})`, cause);
-}
-
-function errorOf(path: string, body: unknown): ControlError {
-  const { success, data } = FailureSchema.safeParse(body);
-  if (!success) return new ControlError('PH_ERR_CONTROL_ANSWER', `${path} is no control socket of ph`);
-  const { code, message, details, exitCode } = data.error;
-  return new ControlError(code, message, { details, exitCode: exitCode as ExitCode });
+function explained(path: string, error: NodeJS.ErrnoException): Error {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+    case 'ECONNREFUSED':
+      return new NotRunningError(`no supervisor runs (${path})`, error);
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return new NotRunningError(`the supervisor ended before it had answered (${path})`, error);
+    case 'EACCES':
+      return new ControlSocketError(path, 'only the user that runs the supervisor can connect', error);
+    default:
+      return error.syscall === 'connect' ? new ControlSocketError(path, error.message, error) : error;
+  }
 }

@@ -212,7 +212,7 @@ export const routes = {
   },
 } as const satisfies Record<string, Route>;
 
-interface Route {
+export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly request: z.ZodObject;
