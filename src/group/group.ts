@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { ErrorReport, ThreadOptions } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ReloadError } from '../errors.ts';
+import { Boots, failureOf } from './boots.ts';
 import { Candidate, type Generation } from './candidate.ts';
 import type { ExitReason } from './exit-reason.ts';
 import { GroupLog } from './group-log.ts';
@@ -68,17 +69,13 @@ export class Group extends EventEmitter<GroupEvents> {
   #candidate: Candidate | undefined;
   #desired: number;
   #state: GroupState = 'starting';
-  /** What became of the first worker in each slot, until the group has started. */
-  readonly #firstBoots = new Map<number, 'ready' | ErrorReport>();
+  readonly #boots = new Boots();
   #isStarted = false;
   /** The generation that the log has last named as the one that serves. */
   #announced = 1;
-  #hasServed = false;
   #hasGivenUp = false;
   /** Why there is no candidate any more, between `prepare` and `commit`. */
   #candidateFailure: ReloadError | undefined;
-  #lastFailure: ErrorReport | undefined;
-  #bootFailure: ErrorReport | undefined;
 
   /** Throws a `ConfigError` where the environment of the workers cannot be read. */
   constructor(options: GroupOptions) {
@@ -118,7 +115,7 @@ export class Group extends EventEmitter<GroupEvents> {
 
   /** Whether any worker has ever been ready. */
   get hasServed(): boolean {
-    return this.#hasServed;
+    return this.#boots.hasServed;
   }
 
   /** Whether a worker failed that will not be restarted (`restart = never`). */
@@ -149,12 +146,12 @@ export class Group extends EventEmitter<GroupEvents> {
 
   /** How the last worker failed; undefined while none of this generation has. */
   get lastFailure(): ErrorReport | undefined {
-    return this.#lastFailure;
+    return this.#boots.lastFailure;
   }
 
   /** The same of the last that never became ready. */
   get bootFailure(): ErrorReport | undefined {
-    return this.#bootFailure;
+    return this.#boots.bootFailure;
   }
 
   /** All processes that live, by index; those that leave come last. */
@@ -290,8 +287,7 @@ export class Group extends EventEmitter<GroupEvents> {
   #forgetPast(): void {
     this.#policy.reset(this.config);
     this.#log.forgetFailures();
-    this.#lastFailure = undefined;
-    this.#bootFailure = undefined;
+    this.#boots.forgetFailures();
     for (const slot of this.#slots) {
       slot.notBefore = 0;
       slot.finished = false;
@@ -407,18 +403,14 @@ export class Group extends EventEmitter<GroupEvents> {
 
   #takeIntoService(worker: WorkerProcess): void {
     this.#policy.ready();
-    this.#bootFailure = undefined;
-    this.#hasServed = true;
-    this.#firstBoots.set(worker.index, 'ready');
+    this.#boots.served(worker);
   }
 
   #reap(worker: WorkerProcess, reason: ExitReason): void {
     this.#limits.forget(worker);
     this.#outputs.delete(worker);
     this.#leaving.delete(worker);
-    const isFirstBoot = this.#slots.of(worker) && !worker.hasServed && !this.#firstBoots.has(worker.index);
-    if (isFirstBoot && reason.unexpected) this.#firstBoots.set(worker.index, failureOf(worker, reason));
-    this.#noteFailure(worker, reason);
+    this.#boots.ended(worker, reason, this.#slots, this.generation);
     const slot = this.#slots.get(worker.index);
     if (slot) slot.lastExit = { reason, at: new Date() };
     // What it served well ends a row of failures, for the log as for the restart policy.
@@ -439,17 +431,10 @@ export class Group extends EventEmitter<GroupEvents> {
     this.reconcile();
   }
 
-  #noteFailure(worker: WorkerProcess, reason: ExitReason): void {
-    if (!reason.failure || worker.generation !== this.generation) return;
-    this.#lastFailure = failureOf(worker, reason);
-    if (!worker.hasServed) this.#bootFailure = this.#lastFailure;
-  }
-
   #checkStarted(): void {
     if (this.#isStarted || this.#isEnding) return;
-    const failure = [...this.#firstBoots.values()].find(outcome => outcome !== 'ready');
-    const isKnown = (slot: Slot) => this.#firstBoots.has(slot.index);
-    const areAllKnown = this.#slots.size >= this.#desired && this.#slots.every(isKnown);
+    const failure = this.#boots.firstFailure;
+    const areAllKnown = this.#boots.areKnown(this.#slots, this.#desired);
     if (!areAllKnown && !(failure && this.#options.startsGently)) return;
     this.#isStarted = true;
     this.emit('started', failure);
@@ -539,8 +524,4 @@ export class Group extends EventEmitter<GroupEvents> {
     const { instance, env } = this.#options;
     return { number, config, launch: prepareLaunch(config, instance, env), sockets };
   }
-}
-
-function failureOf({ bootError }: WorkerProcess, { text }: ExitReason): ErrorReport {
-  return bootError ?? { message: text, details: text };
 }
