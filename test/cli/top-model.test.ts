@@ -61,20 +61,23 @@ test('the first section is selected; arrows go down over the workers and stop at
 test('the selection stays with its worker when the order changes, and goes to a neighbour when it has gone', () => {
   const model = modelOf(mixed());
   for (let i = 0; i < 5; i++) model.press('down');
-  assert.equal(model.selected?.key, '1/images#1@3');
+  assert.equal(model.selected?.key, '1/images#1 generation 3');
   model.press('right');
   assert.match(screenOf(model).join('\n'), /CPU▼/);
-  assert.equal(model.selected?.key, '1/images#1@3');
+  assert.equal(model.selected?.key, '1/images#1 generation 3');
   const [images, ...rest] = mixed().sections;
   assert.ok(images);
+  const replaced = images.processes.map(each => ({ ...each, generation: 4 }));
+  model.update([status([{ ...images, processes: replaced }, ...rest])], now, 4000);
+  assert.equal(model.selected?.key, '1/images#1 generation 4');
   const fewer = status([{ ...images, processes: images.processes.slice(0, 1) }, ...rest]);
   model.update([fewer], now, 5000);
-  assert.equal(model.selected?.key, '1/images#0@3');
+  assert.equal(model.selected?.key, '1/images#0 generation 3');
 });
 
 test('workers are sorted by the column that the header marks, either way round', () => {
   const model = modelOf(mixed());
-  const order = () => model.workers.map(({ key }) => key.split('@')[0]);
+  const order = () => model.workers.map(({ key }) => key.split(' ')[0]);
   assert.deepEqual(order(), ['1/images#0', '1/images#1', '1/web#0', '1/web#0', '1/mail#0']);
   model.press('>');
   model.press('>');

@@ -94,7 +94,7 @@ test('several supervisors: all of them, or the one of --instance', async t => {
   const [all, one, json] = await Promise.all([status(), status('--instance', '2'), status('--json')]);
   assert.match(
     all.stdout,
-    new RegExp(`instance 1 .*pid ${ph.pid} [^]*\n\nph .*instance 2 .*pid ${second.pid} `),
+    new RegExp(`instance 1 .*pid ${ph.pid} [\\s\\S]*\n\nph .*instance 2 .*pid ${second.pid} `),
   );
   assert.match(one.stdout, new RegExp(`^ph .*instance 2 .*pid ${second.pid} `));
   assert.doesNotMatch(one.stdout, new RegExp(`pid ${ph.pid} `));
@@ -137,9 +137,12 @@ test('on a terminal: coloured, not wider than it, live with --watch, and left cl
 }, async t => {
   const { project, ph } = await setUp(t, { images: { task: 'works.mjs', number_workers: 2 } });
   const command = `'${process.execPath}' '${phEntry}' status`;
-  const terminal = startTerminal(t, project, 'bash --norc --noprofile', { PS1: '> ' });
-  terminal.type(`${command} > plain.txt; FORCE_COLOR=1 ${command} > forced.txt; ${command}`, 'Enter');
-  const once = await terminal.shows(/^ {2}#2 +ready .*\n>$/m);
+  const terminal = startTerminal(t, project, 'bash --norc --noprofile');
+  terminal.type(
+    `${command} > plain.txt; FORCE_COLOR=1 ${command} > forced.txt; ${command}; echo do''ne`,
+    'Enter',
+  );
+  const once = await terminal.shows(/^done$/m);
   assert.ok(once.split('\n').every(line => line.length <= 100));
   assert.match(once, /^images +running +2\/2 .* \d+M$/m);
   assert.ok(!readFileSync(project.path('plain.txt'), 'utf8').includes('\x1b'));
@@ -152,7 +155,7 @@ test('on a terminal: coloured, not wider than it, live with --watch, and left cl
   assert.ok(victim !== undefined);
   process.kill(victim, 'SIGKILL');
   const { pid } = await ph.nextReady(from);
-  await terminal.shows(new RegExp(`^ {2}#[12] +ready .*\\b${pid} [^]*^ {2}#`, 'm'));
+  await terminal.shows(new RegExp(`^ {2}#[12] +ready .*\\b${pid} [\\s\\S]*^ {2}#`, 'm'));
   terminal.type('', 'C-c');
   // Its last picture stays, as of any command.
   const after = await terminal.shows(/^left$/m);

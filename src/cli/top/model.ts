@@ -39,6 +39,9 @@ export type Command =
       readonly index: number;
     };
 
+/** Two generations may share a place for a while. */
+const GENERATION = ' generation ';
+
 export class Model {
   readonly history = new History();
   statuses: readonly Status[] = [];
@@ -61,8 +64,7 @@ export class Model {
     this.now = now;
     this.gone = undefined;
     this.history.add(statuses, at);
-    // What was selected may have gone: its neighbour is it then.
-    if (!this.items.some(({ key }) => key === this.#selected)) this.#select(selected);
+    if (!this.selected) this.#selectInstead(selected);
   }
 
   /** The sections, then the workers of all of them. */
@@ -86,8 +88,7 @@ export class Model {
       item.section.processes.map(worker => ({
         ...item,
         worker,
-        // Two generations may share an index for a while.
-        key: `${item.key}#${worker.index}@${worker.generation}`,
+        key: `${item.key}#${worker.index}${GENERATION}${worker.generation}`,
       })),
     );
     return sorted(all, this.sort.column, this.sort.isReversed);
@@ -154,6 +155,14 @@ export class Model {
     this.#selected = items[Math.max(0, Math.min(index, items.length - 1))]?.key;
   }
 
+  /** What was selected has gone: whoever has its place is it then, or its neighbour. */
+  #selectInstead(index: number): void {
+    const place = placeOf(this.#selected ?? '');
+    const successor = this.items.find(({ key }) => placeOf(key) === place);
+    if (successor) this.#selected = successor.key;
+    else this.#select(index);
+  }
+
   #sortBy(step: 1 | -1): void {
     const index = sortColumns.indexOf(this.sort.column) + step + sortColumns.length;
     const column = sortColumns[index % sortColumns.length] ?? sortColumns[0];
@@ -187,4 +196,8 @@ export class Model {
     else this.overlay = undefined;
     return undefined;
   }
+}
+
+function placeOf(key: string): string {
+  return key.split(GENERATION)[0] as string;
 }

@@ -66,6 +66,7 @@ export class Top {
     if (!supervisor) return;
     try {
       await this.#ask(supervisor.client, command);
+      await this.#refresh();
     } catch (error) {
       this.#explain(command.section, error);
     }
