@@ -319,6 +319,16 @@ export class DaemonError extends ProcessHandlerError {
   }
 }
 
+/** `ph run -d` as the main process of a container. */
+export class ContainerDaemonError extends ProcessHandlerError {
+  constructor() {
+    const reason =
+      'this is the main process of a container, which ends with it, so it cannot go to the background: ' +
+      'leave out -d, or set daemonize = false';
+    super('PH_ERR_CONTAINER_DAEMON', reason, { exitCode: ExitCode.usage });
+  }
+}
+
 /** This process was told to replace a supervisor, and not by one. */
 export class UpgradeError extends ProcessHandlerError {
   constructor(reason: string, cause?: unknown) {

@@ -1,15 +1,17 @@
-/** Takes over what a worker prints, line by line, as fast as the output takes it. */
+/** Takes over what a worker or a hook prints, line by line, as fast as the output takes it. */
 import type { Readable } from 'node:stream';
 import { type Line, LineSplitter } from './lines.ts';
 import { type Origin, toRecord } from './records.ts';
 import type { Sink } from './sink.ts';
 
 export interface CollectionSource {
-  readonly section: string;
-  /** Process id of the worker. */
+  /** undefined: it is of no single section. */
+  readonly section: string | undefined;
   readonly pid: number;
   /** Number of the worker within its section, from 1. */
-  readonly index: number;
+  readonly index?: number;
+  /** The key whose command prints, where it is no worker. */
+  readonly hook?: string;
   readonly stdout: Readable;
   readonly stderr: Readable;
 }
@@ -25,8 +27,7 @@ export interface Collection {
 }
 
 /** `sink` is asked anew for each line, since a reload may change where a section's lines go. */
-export function collect(source: CollectionSource, sink: () => Sink): Collection {
-  const { section, pid, index } = source;
+export function collect({ stdout, stderr, ...source }: CollectionSource, sink: () => Sink): Collection {
   let waiting = 0;
 
   async function room(): Promise<void> {
@@ -54,8 +55,8 @@ export function collect(source: CollectionSource, sink: () => Sink): Collection 
   }
 
   const streams = [
-    copy(source.stdout, { section, pid, index, stream: 'stdout' }),
-    copy(source.stderr, { section, pid, index, stream: 'stderr' }),
+    copy(stdout, { ...source, stream: 'stdout' }),
+    copy(stderr, { ...source, stream: 'stderr' }),
   ];
   return {
     get paused() {

@@ -7,13 +7,13 @@ import { FileTarget } from './file-target.ts';
 import { type Format, prettyFormat } from './pretty.ts';
 import { noticeRecord } from './records.ts';
 import { Sink } from './sink.ts';
-import { StderrTarget } from './stderr-target.ts';
+import { type StandardStream, StandardTarget, standardFds } from './standard-target.ts';
 import type { Target } from './target.ts';
 
 /** Where the lines of one section go. */
 export interface LogSettings {
   readonly section: string;
-  /** Path; undefined: the supervisor's stderr. Where sections share an output, the first one decides on format and rotation. */
+  /** Path; undefined: the supervisor's standard stream. Where sections share an output, the first one decides on format and rotation. */
   readonly logFile: string | undefined;
   /** Name of a pino level, or `silent`: for what is logged, never for what a worker prints. */
   readonly logLevel: string;
@@ -41,7 +41,9 @@ interface FileOutput {
 }
 
 export class Logs {
-  readonly #stderr: Sink;
+  /** Where lines go that no file takes. */
+  readonly #standard: Sink;
+  readonly #stream: StandardStream;
   /** The supervisor's own lines. */
   readonly #main: Route;
   readonly #routes = new Map<string, Route>();
@@ -50,11 +52,12 @@ export class Logs {
   readonly #closing = new Map<Sink, Promise<void>>();
   #sections: ReadonlySet<string> = new Set();
 
-  /** Until the first `apply()` all lines go to stderr, at level `info`. */
-  constructor() {
-    this.#stderr = new Sink(new StderrTarget(), this.#onTrouble);
-    this.#stderr.format = stderrFormat('auto');
-    this.#main = { sink: this.#stderr, level: 'info', logger: undefined, collections: 0 };
+  /** Until the first `apply()` all lines go to that stream, at level `info`. */
+  constructor(stream: StandardStream = 'stderr') {
+    this.#stream = stream;
+    this.#standard = new Sink(new StandardTarget(stream), this.#onTrouble);
+    this.#standard.format = standardFormat(stream, 'auto');
+    this.#main = { sink: this.#standard, level: 'info', logger: undefined, collections: 0 };
   }
 
   /**
@@ -71,7 +74,7 @@ export class Logs {
     }
     const first = settings[0] && this.#route(settings[0].section);
     if (first !== undefined) redirect(this.#main, first.sink, first.level);
-    if (!configured.has(this.#stderr)) this.#stderr.format = stderrFormat('auto');
+    if (!configured.has(this.#standard)) this.#standard.format = standardFormat(this.#stream, 'auto');
     this.#sections = new Set(settings.map(({ section }) => section));
     this.#closeUnused();
   }
@@ -91,9 +94,9 @@ export class Logs {
     return route.logger;
   }
 
-  /** Takes a worker's output until it ends, also where a reload removes its section. */
+  /** Takes a worker's or a hook's output until it ends, also where a reload removes its section. */
   collect(source: CollectionSource): Collection {
-    const route = this.#route(source.section);
+    const route = source.section === undefined ? this.#main : this.#route(source.section);
     route.collections += 1;
     const collection = collect(source, () => route.sink);
     void collection.done.then(() => {
@@ -114,14 +117,14 @@ export class Logs {
     this.#files.clear();
     await Promise.all(this.#closing.values());
     // The last, since the others report to it.
-    await this.#stderr.close();
+    await this.#standard.close();
   }
 
   /** Writes what waits before it returns; for the end of a process that cannot wait for `close()`. */
   flushSync(): void {
     for (const { sink } of this.#files.values()) sink.flushSync();
     for (const sink of this.#closing.keys()) sink.flushSync();
-    this.#stderr.flushSync();
+    this.#standard.flushSync();
   }
 
   /** All or none. */
@@ -146,11 +149,11 @@ export class Logs {
 
   #configure({ logFile, logFormat, logMaxSize, logKeep }: LogSettings, configured: Set<Sink>): Sink {
     const file = logFile === undefined ? undefined : this.#files.get(resolve(logFile));
-    const sink = file?.sink ?? this.#stderr;
+    const sink = file?.sink ?? this.#standard;
     if (configured.has(sink)) return sink;
     configured.add(sink);
     if (file === undefined) {
-      sink.format = stderrFormat(logFormat);
+      sink.format = standardFormat(this.#stream, logFormat);
     } else {
       sink.format = logFormat === 'pretty' ? prettyFormat(false) : undefined;
       file.target.maxSize = logMaxSize;
@@ -189,7 +192,7 @@ export class Logs {
   /** An arrow function, as the sinks keep it. */
   readonly #onTrouble = (target: Target, message: string): void => {
     const record = noticeRecord(50, `log ${target.name}: ${message}`);
-    for (const sink of new Set([this.#stderr, this.#main.sink])) sink.write(record);
+    for (const sink of new Set([this.#standard, this.#main.sink])) sink.write(record);
   };
 }
 
@@ -199,8 +202,8 @@ function redirect(route: Route, sink: Sink, level: string): void {
   if (route.logger !== undefined) route.logger.level = level;
 }
 
-function stderrFormat(format: LogSettings['logFormat']): Format | undefined {
-  const isTerminal = isatty(2);
+function standardFormat(stream: StandardStream, format: LogSettings['logFormat']): Format | undefined {
+  const isTerminal = isatty(standardFds[stream]);
   if (format === 'json' || (format === 'auto' && !isTerminal)) return undefined;
   return prettyFormat(isTerminal && !process.env.NO_COLOR);
 }

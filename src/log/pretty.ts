@@ -15,7 +15,7 @@ export function prettyFormat(colors: boolean): Format {
     translateTime: 'SYS:HH:MM:ss.l',
     // What the prefix or the message says already.
     ignore:
-      'pid,hostname,section,index,name,stream,workerPid,generation,workers,exit,repeats,instance,directory,file,node,details,address,successor',
+      'pid,hostname,section,index,hook,name,stream,workerPid,generation,workers,exit,repeats,instance,directory,file,node,details,address,successor',
     messageFormat: (record, key) => [origin(record), record[key]].filter(isShown).join(' '),
   });
   return record => {
@@ -29,11 +29,11 @@ export function prettyFormat(colors: boolean): Format {
   };
 }
 
-/** `jobexecute#1 4711` for a worker; `ph jobexecute` for what the supervisor says of it. */
-function origin({ section, name, index, pid }: Record<string, unknown>): string {
+/** `jobexecute#1 4711` for a worker, `jobexecute on_exit 4712` for a hook; `ph jobexecute` for what the supervisor says of it. */
+function origin({ section, name, index, hook, pid }: Record<string, unknown>): string {
   if (name === 'ph') return ['ph', section].filter(isShown).join(' ');
   const who = `${section ?? name ?? ''}${index === undefined ? '' : `#${index}`}`;
-  return [who, pid].filter(isShown).join(' ');
+  return [who, hook, pid].filter(isShown).join(' ');
 }
 
 /** The user's own error, as the supervisor tells it: text of several lines. */

@@ -4,9 +4,10 @@ import type { Line } from './lines.ts';
 
 /** Where a line was printed. */
 export interface Origin {
-  readonly section: string;
+  readonly section: string | undefined;
   readonly pid: number;
-  readonly index: number;
+  readonly index?: number;
+  readonly hook?: string;
   readonly stream: 'stdout' | 'stderr';
 }
 
@@ -15,10 +16,10 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /** The record of a line, its line feed included. A JSON object stays as it is, byte for byte; other text is wrapped. */
-export function toRecord({ bytes, part }: Line, { section, pid, index, stream }: Origin): string {
+export function toRecord({ bytes, part }: Line, { section, pid, index, hook, stream }: Origin): string {
   const text = bytes.toString('utf8');
   if (part === 0 && isJsonObject(bytes, text)) return `${text}\n`;
-  const record = { level: LEVELS[stream], time: Date.now(), section, pid, index, stream, msg: text };
+  const record = { level: LEVELS[stream], time: Date.now(), section, pid, index, hook, stream, msg: text };
   return `${JSON.stringify(part === 0 ? record : { ...record, part })}\n`;
 }
 

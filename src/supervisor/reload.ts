@@ -16,6 +16,9 @@ export interface ReloadOptions {
   readonly claim: (next: Configuration) => Promise<Claim>;
   /** Puts the new configuration in force. Throws where the log files cannot be opened; then nothing has changed. */
   readonly commit: (change: PreparedChange) => void;
+  readonly onBegin: () => void;
+  /** Not called where the supervisor stops meanwhile. `failure`: everything stays as it was. */
+  readonly onEnd: (failure: unknown, what: string | undefined) => void;
 }
 
 export interface Change {
@@ -102,6 +105,7 @@ export class Reload {
     const { logger } = this.#options;
     let failure: unknown;
     this.#underWay = true;
+    this.#options.onBegin();
     do {
       this.#again = false;
       failure = undefined;
@@ -118,6 +122,7 @@ export class Reload {
     this.#underWay = false;
     this.#restarts = new Set();
     if (this.#cancelled) failure ??= new StoppingError();
+    else this.#options.onEnd(failure, this.#what);
     if (failure === undefined) this.#outcome.resolve();
     else this.#outcome.reject(failure as Error);
   }

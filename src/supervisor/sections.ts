@@ -7,10 +7,12 @@ import type { ListeningSocket } from '../group/spawn.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import type { Logs } from '../log/logs.ts';
 import type { Claim } from './claim.ts';
+import type { Reporter } from './reporter.ts';
 import { Submissions } from './submissions.ts';
 
 export interface SectionsOptions {
   readonly logs: Logs;
+  readonly reporter: Reporter;
   /** Number of the supervisor among those of one configuration. */
   readonly instance: number;
   /** Monotonic ms in which this process was awake. */
@@ -80,7 +82,7 @@ export class Sections {
 
   /** Makes a group; nothing of it runs yet. */
   create(config: SectionConfig, sockets: readonly ListeningSocket[]): Group {
-    const { logs, instance, now, startsGently, onStopped } = this.#options;
+    const { logs, reporter, instance, now, startsGently, onStopped } = this.#options;
     const submissions = new Submissions(config);
     const group = new Group({
       config,
@@ -90,11 +92,13 @@ export class Sections {
       now,
       attach: worker => {
         submissions.attach(worker);
+        reporter.watchWorker(worker);
         return this.#collect(config.name, worker);
       },
       startsGently: startsGently(),
     });
     this.#submissions.set(group, submissions);
+    reporter.watchGroup(group);
     group.on('stopped', () => {
       submissions.close();
       this.#removed.delete(group);

@@ -11,6 +11,7 @@ import { LoadMeter } from '../load-meter.ts';
 import { Logs } from '../log/logs.ts';
 import { withResolvers } from '../promise.ts';
 import { claim } from './claim.ts';
+import { type ContainerRole, isHopeless, noteOf } from './container.ts';
 import { Control } from './control.ts';
 import { FileKeeper } from './file-keeper.ts';
 import type { Handover } from './handover.ts';
@@ -19,10 +20,11 @@ import { Listeners, type PreparedListeners } from './listeners.ts';
 import { Operations } from './operations.ts';
 import type { Origin } from './origin.ts';
 import { type Change, type PreparedChange, Reload } from './reload.ts';
+import { Reporter } from './reporter.ts';
 import { Sections } from './sections.ts';
 import { type HandledSignal, SignalQueue } from './signals.ts';
 import { statusOf } from './status.ts';
-import { announceMainProcess } from './systemd.ts';
+import type { SystemdOptions } from './systemd.ts';
 import { Upgrade } from './upgrade.ts';
 
 export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
@@ -37,6 +39,8 @@ export interface SupervisorOptions {
   readonly origin: Origin;
   /** From the supervisor that this one is to replace once it is ready. */
   readonly handover: Handover | undefined;
+  readonly container: ContainerRole;
+  readonly systemd: Omit<SystemdOptions, 'onTrouble'>;
 }
 
 interface SupervisorEvents {
@@ -56,8 +60,9 @@ const fileTicks = 10;
 
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
-  readonly #logs = new Logs();
+  readonly #logs: Logs;
   readonly #logger: Logger;
+  readonly #reporter: Reporter;
   readonly #clock = new AwakeClock(longestStep);
   readonly #listeners: Listeners;
   readonly #stopped = withResolvers<void>();
@@ -75,7 +80,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
     SIGINT: () => this.#interrupt(),
-    SIGQUIT: () => this.quit('SIGQUIT'),
+    SIGQUIT: () => this.#endAtOnce('SIGQUIT'),
     SIGHUP: () => void this.reload().catch(() => {}),
     SIGTTIN: () => this.#scale(1),
     SIGTTOU: () => this.#scale(-1),
@@ -91,7 +96,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options;
     this.#listeners = options.listeners ?? new Listeners();
     this.#isInCharge = options.handover === undefined;
+    // Where containers have their logs.
+    this.#logs = new Logs(options.container === 'none' ? 'stderr' : 'stdout');
     this.#logger = this.#logs.logger();
+    this.#reporter = new Reporter({
+      logs: this.#logs,
+      systemd: options.systemd,
+      instance: () => this.#instance?.number ?? 1,
+      configuration: () => this.#configuration as Configuration,
+      groups: () => [...(this.#sections?.groups.values() ?? [])],
+    });
   }
 
   /**
@@ -144,6 +158,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state === 'stopping' || this.#state === 'stopped') return;
     this.#setState('stopping');
     this.#logger.info(`stopping: ${reason}`);
+    if (this.#isInCharge) this.#reporter.stopping();
     this.#reload?.cancel();
     this.#upgrade?.stop();
     // Only workers hold the sockets then, and the last one that has nobody left to accept ends them.
@@ -198,12 +213,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       { instance: this.#instance?.number, file, directory, node: process.version },
       `supervising ${[...configuration.sections.keys()].join(', ')}`,
     );
+    const note = noteOf(this.#options.container);
+    if (note) this.#logger[note.level](note.text);
     process.on('uncaughtException', this.#onDefect);
     this.#reload = new Reload({
       logger: this.#logger,
       sections,
       claim: next => claim(this.#instance as Instance, this.#listeners, next),
       commit: change => this.#commit(change),
+      onBegin: () => this.#reporter.reloading(),
+      onEnd: (failure, what) => this.#reporter.reloaded(failure, what),
     });
     this.#control = this.#createControl(sections);
     if (this.#isInCharge) void this.#control.open();
@@ -219,6 +238,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
       this.#upgrade?.check();
+      if (this.#isInCharge) this.#reporter.tick();
+      if (this.#options.container !== 'none') this.#checkHope();
       if (++ticks % fileTicks > 0) return;
       this.#load.read();
       files.look();
@@ -227,6 +248,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     try {
       sections.start(sections.serving(configuration), section => sockets.of(section));
       await this.#stopped.promise;
+      await this.#reporter.close();
     } finally {
       clearInterval(timer);
       process.removeListener('uncaughtException', this.#onDefect);
@@ -284,7 +306,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       held: () => this.#sections?.held ?? [],
       now: () => this.#clock.now(),
       obstacle: () => this.#obstacleToUpgrade(),
-      onSuccess: pid => this.stop(`pid ${pid} is in charge`),
+      onSuccess: pid => {
+        this.#reporter.retire();
+        this.stop(`pid ${pid} is in charge`);
+      },
       onFailure: missed => {
         if (missed.reload) void this.reload().catch(() => {});
         this.#checkStopped();
@@ -295,6 +320,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #createSections({ number }: Instance): Sections {
     return new Sections({
       logs: this.#logs,
+      reporter: this.#reporter,
       instance: number,
       now: () => this.#clock.now(),
       startsGently: () => !this.#isInCharge,
@@ -339,7 +365,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   async #announce(bootFailures: ReadonlyMap<string, ErrorReport>): Promise<void> {
     if (this.#options.handover) await this.#control?.open();
-    await announceMainProcess().catch((error: Error) => this.#logger.warn(error.message));
+    await this.#reporter.ready(bootFailures);
     this.emit('ready', bootFailures);
   }
 
@@ -361,12 +387,26 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#stopped.resolve();
   }
 
+  /** In a container: its end with a code that tells, rather than slow retries that nobody sees. */
+  #checkHope(): void {
+    const groups = [...(this.#sections?.groups.values() ?? [])];
+    if (this.#state !== 'running' || !isHopeless(groups.map(({ state }) => state))) return;
+    this.#exitCode = ExitCode.failed;
+    this.stop('every section is failed, and this supervisor is all that its container is for');
+  }
+
   #allGroups(): readonly Group[] {
     return [...(this.#sections?.all ?? []), ...(this.#reload?.joining ?? [])];
   }
 
+  /** Without a wait for hooks, too. */
+  #endAtOnce(reason: string): void {
+    this.#reporter.quit();
+    this.quit(reason);
+  }
+
   #interrupt(): void {
-    if (this.#interrupted) this.quit('a second SIGINT');
+    if (this.#interrupted) this.#endAtOnce('a second SIGINT');
     else this.stop('SIGINT');
     this.#interrupted = true;
   }
@@ -387,8 +427,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#state === 'starting') return 'not all workers have started yet';
     if (this.#state !== 'running') return 'this supervisor is stopping';
     if (this.#reload?.isUnderWay) return 'a reload is under way';
-    // The kernel ends a container with it.
-    if (process.pid === 1) return 'this supervisor is process 1, and everything ends with it';
+    if (this.#options.container !== 'none') {
+      return 'this supervisor is all that its container is for, which ends with it';
+    }
     return undefined;
   }
 

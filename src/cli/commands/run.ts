@@ -2,8 +2,9 @@
 
 import { loadConfiguration } from '../../config/load.ts';
 import type { Configuration } from '../../config/types.ts';
-import { ExitCode } from '../../errors.ts';
+import { ContainerDaemonError, ExitCode } from '../../errors.ts';
 import { activatedFds, takeActivated } from '../../supervisor/activation.ts';
+import { type ContainerRole, giveUpProcessOne, takeContainerRole } from '../../supervisor/container.ts';
 import { startDaemon, takeDaemonMark } from '../../supervisor/daemon.ts';
 import { type Handover, takeHandover } from '../../supervisor/handover.ts';
 import { removeTraces } from '../../supervisor/instance.ts';
@@ -11,6 +12,7 @@ import { Listeners, type ListenersOptions } from '../../supervisor/listeners.ts'
 import { originOf } from '../../supervisor/origin.ts';
 import { onParentGone, reportToParent } from '../../supervisor/parent.ts';
 import { Supervisor } from '../../supervisor/supervisor.ts';
+import { takeSystemd } from '../../supervisor/systemd.ts';
 import { type ConfigurationOptions, loadOptions } from '../configuration.ts';
 import { explanation } from '../explain.ts';
 
@@ -24,6 +26,7 @@ interface Start {
   readonly hasCaller: boolean;
   /** From the supervisor that this one is to replace. */
   readonly handover: Handover | undefined;
+  readonly container: ContainerRole;
   /** One of the two waits to be told how it goes. */
   isAwaited: boolean;
 }
@@ -31,7 +34,8 @@ interface Start {
 export async function run(file: string | undefined, flags: RunFlags): Promise<ExitCode> {
   const hasCaller = takeDaemonMark();
   const handover = takeHandover();
-  const start: Start = { hasCaller, handover, isAwaited: hasCaller || handover !== undefined };
+  const container = takeContainerRole(process.env);
+  const start: Start = { hasCaller, handover, container, isAwaited: hasCaller || handover !== undefined };
   try {
     return await supervise(file, flags, start);
   } catch (error) {
@@ -45,16 +49,24 @@ export async function run(file: string | undefined, flags: RunFlags): Promise<Ex
 }
 
 async function supervise(file: string | undefined, flags: RunFlags, start: Start): Promise<ExitCode> {
-  const { hasCaller, handover } = start;
+  const { hasCaller, handover, container } = start;
   const options = loadOptions(file, flags);
   const load = () => loadConfiguration(options);
   const configuration = load();
-  if (configuration.supervisor.daemonize && !start.isAwaited) return goToBackground(configuration);
+  if (configuration.supervisor.daemonize && !start.isAwaited) {
+    if (container !== 'none') throw new ContainerDaemonError();
+    return goToBackground(configuration);
+  }
+  if (container === 'process-one') giveUpProcessOne(configuration);
 
   const activated = takeActivated(process.env, hasCaller);
+  // Before the variables of systemd are taken off, since a successor speaks for the service.
+  const origin = originOf(process);
   const supervisor = new Supervisor({
     load,
-    origin: originOf(process),
+    origin,
+    container,
+    systemd: takeSystemd(process.env, start.isAwaited),
     handover,
     isDaemon: handover?.isDaemon ?? hasCaller,
     listeners: new Listeners(handover ? inheritedSockets(handover) : { activated }),
