@@ -24,6 +24,11 @@ export function childrenOf(pid: number): number[] {
   return allProcesses().filter(candidate => parentOf(candidate) === pid && isAlive(candidate));
 }
 
+/** Children that have ended and that nobody has reaped yet. */
+export function zombiesOf(pid: number): number[] {
+  return allProcesses().filter(candidate => parentOf(candidate) === pid && !isAlive(candidate));
+}
+
 /** Processes that live and have their working directory in there: workers too that were never ready. */
 export function processesIn(directory: string): number[] {
   return allProcesses().filter(pid => workingDirectoryOf(pid)?.startsWith(directory) && isAlive(pid));

@@ -1,14 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readlinkSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { cleanUp } from '../helpers/cleanup.ts';
 import { startDaemon } from '../helpers/daemon.ts';
@@ -270,24 +261,6 @@ test('S13 the lock of a supervisor that took over and was killed is free at once
   const next = startPh(t, ['run'], { cwd: deployment.project.directory });
   await next.ready();
   assert.equal(pidIn(deployment.project), next.pid);
-});
-
-test('under systemd each supervisor announces itself as the main process when it is ready', async t => {
-  const project = createProject(t, {
-    'app.mjs': holdable,
-    'ph.ini': iniText({ app }),
-    // Stands for the real one, which needs a systemd to talk to.
-    'bin/systemd-notify': `#!/bin/sh\necho "$NOTIFY_SOCKET $@" >> '${'notified'}'\n`,
-  });
-  chmodSync(project.path('bin/systemd-notify'), 0o755);
-  const env = { NOTIFY_SOCKET: '/run/nobody', PATH: `${project.path('bin')}:${process.env.PATH}` };
-  const ph = startPh(t, ['run'], { cwd: project.directory, env });
-  await ph.ready();
-  const { pid } = await upgrade({ ph, project });
-  assert.equal(
-    readFileSync(project.path('notified'), 'utf8'),
-    `/run/nobody --ready --pid=${ph.pid}\n/run/nobody --ready --pid=${pid}\n`,
-  );
 });
 
 /** Pids that have written to the log file since it was made anew. */
