@@ -30,7 +30,7 @@ function call(project: Project, command: string, given: Partial<HookCall> = {}):
 }
 
 const linesOf = (project: Project, file: string) =>
-  existsSync(project.path(file)) ? readFileSync(project.path(file), 'utf8').trim().split('\n') : [];
+  existsSync(project.path(file)) ? readFileSync(project.path(file), 'utf8').split('\n').slice(0, -1) : [];
 
 test('one command of a hook runs at a time, in the order of the events, and a crash loop cannot fill the memory', async t => {
   const project = createProject(t, {});
