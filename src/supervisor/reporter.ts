@@ -6,7 +6,7 @@ import type { Configuration, SectionConfig } from '../config/types.ts';
 import type { Group } from '../group/group.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import type { Logs } from '../log/logs.ts';
-import { type EventFacts, exitFacts, type HookName, readyFacts } from './hook-events.ts';
+import { type EventFacts, exitFacts, type HookEvent, type HookName, readyFacts } from './hook-events.ts';
 import { HookRunner } from './hook-runner.ts';
 import { statusText } from './status-text.ts';
 import { Systemd, type SystemdOptions } from './systemd.ts';
@@ -78,9 +78,8 @@ export class Reporter {
   /** From now on its end is told. */
   watchWorker(worker: WorkerProcess): void {
     const { config } = worker.spec;
-    worker.on('exit', reason => {
-      this.#run('on_exit', exitFacts(worker, reason), config);
-    });
+    // Before its group, which may be failed because of it.
+    worker.prependListener('exit', reason => this.#run('on_exit', exitFacts(worker, reason), config));
   }
 
   /** From now on it is told when it fails for good. */
@@ -120,12 +119,14 @@ export class Reporter {
     const command = commands[keys[name]];
     if (command === undefined) return;
     const section = own?.name;
+    const { event: type, ...rest } = facts;
     const event = {
-      ...facts,
+      event: type,
       time: new Date().toISOString(),
-      supervisor: { pid: process.pid, instance: instance() },
       section: section ?? null,
-    };
+      supervisor: { pid: process.pid, instance: instance() },
+      ...rest,
+    } as HookEvent;
     this.#hooks.run({ name, section, command, event, limit: this.#hookTimeout, directory });
   }
 
