@@ -58,6 +58,9 @@ const longestStep = 2 * tickInterval;
 /** How often pidfiles and the files of sockets are looked after, in ticks. */
 const fileTicks = 10;
 
+/** A Ctrl-C of a container's terminal reaches this process, and its shell, which passes it on: a second time, ms. */
+const echoTime = 200;
+
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #logs: Logs;
@@ -76,7 +79,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #load = new LoadMeter();
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
-  #interrupted = false;
+  #interruptedAt: number | undefined;
   readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
     SIGTERM: () => this.stop('SIGTERM'),
     SIGINT: () => this.#interrupt(),
@@ -406,9 +409,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #interrupt(): void {
-    if (this.#interrupted) this.#endAtOnce('a second SIGINT');
-    else this.stop('SIGINT');
-    this.#interrupted = true;
+    const now = performance.now();
+    const echo = this.#options.container === 'under-shell' ? echoTime : 0;
+    if (this.#interruptedAt === undefined) this.stop('SIGINT');
+    else if (now - this.#interruptedAt > echo) this.#endAtOnce('a second SIGINT');
+    this.#interruptedAt ??= now;
   }
 
   #idle(): void {
