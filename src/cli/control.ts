@@ -110,7 +110,7 @@ export function addSupervisorFlags(command: Command): Command {
     )
     .addOption(parsedOption('--instance <k>', 'the k-th supervisor of the configuration', integer(1)))
     .option('--all', 'all supervisors of the configuration')
-    .option('--socket <path>', 'control socket of the supervisor, whatever the configuration says');
+    .option('--socket <file>', 'control socket of the supervisor, whatever the configuration says');
 }
 
 function addWaitFlags(command: Command): Command {

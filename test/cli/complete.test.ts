@@ -33,7 +33,7 @@ test('every command, and every option of each, is completed, as the help has the
 test('arguments and values are completed by what they are: sections, choices, files, directories, or nothing', () => {
   for (const [words, expected] of [
     [['-'], ['--version', '--help']],
-    [['r'], ['run']],
+    [['ru'], ['run']],
     [['nix', ''], []],
     [['help', 'ru'], ['run']],
     [['help', 'run', ''], []],

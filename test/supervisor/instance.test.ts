@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { Instance } from '../../src/supervisor/instance.ts';
 import { cleanUp } from '../helpers/cleanup.ts';
@@ -81,9 +81,14 @@ test('any other problem than another supervisor is reported at once', async t =>
   await assert.rejects(claim(['a'], false), { name: 'PidfileError', message: /holds 100 bytes/ });
 });
 
-test('without a pidfile there is nothing to claim', async t => {
-  const { claim } = setUp(t);
-  assert.deepEqual((await claim([])).pidfiles, []);
+test('without a pidfile each still has a number of its own, and there is no file', async t => {
+  const { claim, project } = setUp(t);
+  const first = await claim([], true);
+  assert.deepEqual([first.number, (await claim([], true)).number], [1, 2]);
+  first.takeCharge();
+  first.release();
+  assert.equal((await claim([], true)).number, 1);
+  assert.deepEqual(readdirSync(project.directory), ['node_modules']);
 });
 
 test('a new pidfile is claimed at prepare, the old one is given up at commit', async t => {
