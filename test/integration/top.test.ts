@@ -161,7 +161,9 @@ test('a code that is broken is shown and changes nothing; Ctrl-Z and fg; Ctrl-C,
 /** Of the program that the shell has started in the terminal. */
 function topPid(tmux: Session['tmux']): number {
   const shell = tmux('display-message', '-p', '#{pane_pid}');
-  return Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').trim());
+  const pid = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8'));
+  assert.ok(pid > 0);
+  return pid;
 }
 
 test('without a terminal: 2, and what to use; where nothing runs: 3', async t => {

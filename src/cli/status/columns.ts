@@ -159,7 +159,7 @@ export const columns = {
   lastExit: {
     title: 'LAST EXIT',
     rank: 65,
-    min: 14,
+    min: 20,
     cell: ({ worker, now }) => (worker?.lastExit ? exitCell(worker.lastExit, now) : undefined),
   },
 } satisfies Readonly<Record<string, Column<Row>>>;

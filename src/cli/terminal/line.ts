@@ -22,11 +22,6 @@ export function span(text: string, ...styles: readonly Style[]): Span {
   return { text, styles };
 }
 
-/** The same in one more style: its own remain. */
-export function styled(line: Line, ...more: readonly Style[]): Line {
-  return line.map(({ text, styles = [] }) => ({ text, styles: [...styles, ...more] }));
-}
-
 export function lineWidth(line: Line): number {
   return line.reduce((width, { text }) => width + textWidth(text), 0);
 }

@@ -2,7 +2,7 @@
 
 import { columns, type Row } from '../status/columns.ts';
 import { failureLine, headline } from '../status/view.ts';
-import { type Line, lineWidth, span, styled } from '../terminal/line.ts';
+import { type Line, lineWidth, span } from '../terminal/line.ts';
 import { type Column, table, tableWidth } from '../terminal/table.ts';
 import { plainText } from '../terminal/text.ts';
 import { formatBytes, formatRate, formatTime } from '../terminal/units.ts';
@@ -123,9 +123,10 @@ function indented(line: Line): Line {
   return [span(' '.repeat(MARK.length)), ...line];
 }
 
+/** In one colour: several on an inverted line are hard to read. */
 function selectedLine(line: Line, width: number): Line {
   const space = ' '.repeat(Math.max(0, width - MARK.length - lineWidth(line)));
-  return styled([span(MARK), ...line, span(space)], 'inverse');
+  return [MARK, ...line.map(({ text }) => text), space].map(text => span(text, 'inverse'));
 }
 
 /** With the widest courses that leave room for all the rest. */
