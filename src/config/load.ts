@@ -10,6 +10,7 @@ import { availableCores } from './cores.ts';
 import { DEFAULT_SECTION, type ParsedIni, parseIni } from './ini.ts';
 import { camelCase, KEYS } from './keys.ts';
 import { layers } from './layers.ts';
+import { notesOf } from './notes.ts';
 import { checkPaths } from './paths.ts';
 import { tidyProblems } from './problems.ts';
 import {
@@ -94,7 +95,11 @@ export function readConfiguration(options: LoadOptions): ReadResult {
     texts: new Map((chosen.size > 0 ? selected : resolved).map(section => [section.name, textsOf(section)])),
     typed,
     problems: tidyProblems(problems),
-    notes: tidyProblems(typed.flatMap(section => section.notes)),
+    notes: tidyProblems([
+      ...typed.flatMap(section => section.notes),
+      // With a key that cannot be read, what follows from several is not known.
+      ...(problems.length > 0 ? [] : notesOf(typed)),
+    ]),
     configuration: problems.length > 0 ? undefined : assemble(typed, options),
   };
 }

@@ -1,21 +1,11 @@
 /** Whether others than this machine can call a service, and whether that is meant. */
 
-import { BlockList, isIP, isIPv6, type Server } from 'node:net';
-import { formatAddress } from '../config/kinds/places.ts';
+import type { Server } from 'node:net';
+import { formatAddress, isLoopback } from '../config/kinds/places.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { ConfigError } from '../errors.ts';
 
 type ExposureConfig = Pick<SectionConfig, 'name' | 'task' | 'bind' | 'rpcToken' | 'rpcPublic'>;
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** Of an IP address or a name. */
-export function isLoopback(host: string): boolean {
-  if (isIP(host) === 0) return host.toLowerCase() === 'localhost';
-  return loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
-}
 
 /** Throws a `ConfigError` where others can reach an address of `bind`, and there is neither `rpc_token` nor `rpc_public`. */
 export function checkExposure(config: ExposureConfig): void {

@@ -187,6 +187,19 @@ test('keys that have no effect yet are notes, and no problem', async t => {
   );
 });
 
+test('what is risky is a note with its line, and no problem', async t => {
+  const { project, check } = setUp(t, {
+    'ph.ini': '[web]\ntask = task.mjs\nthreads = 1\ntask_timeout = 1m\n',
+  });
+  const { code, stderr } = await check();
+  assert.equal(code, 0);
+  assert.equal(
+    stderr,
+    `note: ${project.path('ph.ini')}:4: [web] task_timeout: graceful_timeout (30) is shorter than task_timeout (1m): ` +
+      'at a stop, reload or replacement a task is killed that may still run\n',
+  );
+});
+
 test('a module that does not load is a problem of its section, with its own line, text and code', async t => {
   const { project, check, checkJson } = setUp(t, {
     'ph.ini':

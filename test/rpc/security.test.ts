@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { address } from '../../src/config/kinds/places.ts';
+import { address, isLoopback } from '../../src/config/kinds/places.ts';
 import { ConfigError } from '../../src/errors.ts';
-import { checkExposure, checkServer, isLoopback } from '../../src/rpc/exposure.ts';
+import { checkExposure, checkServer } from '../../src/rpc/exposure.ts';
 import { Token } from '../../src/rpc/token.ts';
 
 test('a token is taken from a bearer header, and only the whole token is right', () => {

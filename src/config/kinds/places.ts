@@ -1,6 +1,6 @@
 /** Paths, addresses and URLs. */
 
-import { isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { type Kind, unexpected, ValueError } from './kind.ts';
 
@@ -56,6 +56,16 @@ export function formatAddress(address: Address): string {
     case 'fd':
       return `fd://${address.fd}`;
   }
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+/** Whether only this machine can reach an IP address, or a name. */
+export function isLoopback(host: string): boolean {
+  if (isIP(host) === 0) return host.toLowerCase() === 'localhost';
+  return loopback.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
 }
 
 /** Addresses with commas between them. */
