@@ -36,20 +36,39 @@ test('what is noted is what the next one finds, and is on the disk before it is 
   const path = pathIn(t);
   const checkpoint = await CheckpointFile.open(path, identity);
   assert.equal(checkpoint.earlier, undefined);
-  const order: string[] = [];
-  const snapshot = () => {
-    order.push('snapshot');
-    return progress;
-  };
+  const noted = () => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined);
+  let now: MapProgress = { done: [], failed: 0, outputLength: 0 };
+  const order: unknown[] = [];
   const sync = async () => {
     await turn();
-    order.push(existsSync(path) ? 'sync too late' : 'sync');
+    order.push(noted()?.outputLength);
   };
-  checkpoint.start(snapshot, sync, assert.ifError);
+  await checkpoint.start(() => now, sync, assert.ifError);
+  assert.deepEqual(noted(), { version: 1, ...identity, ...now });
+  now = progress;
   checkpoint.changed();
-  await checkpoint.close();
-  assert.deepEqual(order, ['snapshot', 'sync']);
-  assert.deepEqual(JSON.parse(readFileSync(path, 'utf8')), content);
+  await checkpoint.close(true);
+  assert.deepEqual(order, [undefined, 0]);
+  assert.deepEqual(noted(), content);
+});
+
+test('one that has nothing in it goes with a run that came to nothing; one of an earlier run stays', async t => {
+  const nothing: MapProgress = { done: [], failed: 0, outputLength: 0 };
+  for (const [before, discard, stays] of [
+    [undefined, true, false],
+    [undefined, false, true],
+    [JSON.stringify({ ...content, ...nothing }), true, true],
+  ] as const) {
+    const path = pathIn(t, before);
+    const checkpoint = await CheckpointFile.open(path, identity);
+    await checkpoint.start(
+      () => nothing,
+      async () => {},
+      assert.ifError,
+    );
+    await checkpoint.close(discard);
+    assert.deepEqual([before, discard, existsSync(path)], [before, discard, stays]);
+  }
 });
 
 test('a checkpoint of something else is refused, and says of what', async t => {
@@ -105,14 +124,14 @@ test('a place where it cannot be is refused at once; one that goes later is told
   // In the way of the new one.
   mkdirSync(project.path('cp.new'));
   const failures: Error[] = [];
-  checkpoint.start(
+  await checkpoint.start(
     () => progress,
     async () => {},
     error => failures.push(error),
   );
   for (let time = 0; time < 2; time++) {
     checkpoint.changed();
-    await checkpoint.close();
+    await checkpoint.close(false);
   }
   assert.equal(failures.length, 1);
   assert.match(failures[0]?.message ?? '', /cp: cannot be written: illegal operation on a directory$/);

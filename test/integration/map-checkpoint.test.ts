@@ -15,10 +15,11 @@ import { createProject } from '../helpers/project.ts';
 
 /** Notes which run has called it with what. */
 const tasks = `
-  import { appendFileSync, existsSync } from 'node:fs';
+  import { appendFileSync, existsSync, readFileSync } from 'node:fs';
   import { setTimeout as delay } from 'node:timers/promises';
   export default n => { appendFileSync('called', process.env.RUN + ' ' + n + '\\n'); return n; };
   export const other = n => n;
+  export const noted = () => JSON.parse(readFileSync('cp', 'utf8')).outputLength;
   export const first = async n => { while (n === 0 && !existsSync('gate')) await delay(5); return n; };
   export const long = n => 'x'.repeat(1000) + n;
   export const odd = n => { if (n % 2) throw new Error('odd'); return n; };
@@ -120,6 +121,15 @@ test('continued with an appended stdout: each input at least once, and half a li
   }
   assert.equal(seen.size, count);
   assert.equal(broken, 1);
+});
+
+test('where it begins is noted before anything is run, and goes where nothing was', async t => {
+  const { project, map } = setUp(t, 1);
+  const none = await map('#nix', toFile).exit;
+  assert.equal(none.code, 2);
+  assert.deepEqual([existsSync(project.path('cp')), existsSync(project.path('out'))], [false, false]);
+  assert.equal((await map('#noted', toFile).exit).code, 0);
+  assert.equal(readFileSync(project.path('out'), 'utf8'), '{"input":0,"result":0}\n');
 });
 
 test('interrupted while the first input is still in hand: the others are not run again, another input is noticed before anything is run', async t => {

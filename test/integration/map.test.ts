@@ -207,6 +207,12 @@ for (const [what, args, message] of [
     ['tasks.mjs', '-o', 'tasks.mjs'],
     /is there already and will not be overwritten/,
   ],
+  [
+    'one file for output and checkpoint',
+    ['tasks.mjs', '-o', 'a', '--checkpoint', './a'],
+    /cannot be both the output and the checkpoint/,
+  ],
+  ['a checkpoint without a name', ['tasks.mjs', '--checkpoint', ''], /^ph: --checkpoint names no file$/m],
   ['an output that is a directory', ['tasks.mjs', '-o', '.'], /is a directory/],
   [
     'no number of processes',

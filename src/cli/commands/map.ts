@@ -40,13 +40,23 @@ const LEAST_CONCURRENCY = 256;
 /** Returns the exit code. @param target `FILE` or `FILE#name` */
 export async function map(target: string, flags: MapFlags): Promise<number> {
   const { file, name } = parseTarget(target);
+  const output = pathOf('--output', flags.output);
+  const checkpointPath = pathOf('--checkpoint', flags.checkpoint);
+  if (output !== undefined && output === checkpointPath) {
+    throw new UsageError(`${output} cannot be both the output and the checkpoint; name another file for one`);
+  }
   const source = await openSource(flags);
-  const output = flags.output === undefined ? undefined : resolve(flags.output);
   const identity = { task: `${file}#${name}`, format: source.format, output };
-  const checkpoint = flags.checkpoint && (await CheckpointFile.open(resolve(flags.checkpoint), identity));
-  if (output)
-    checkOutput(output, checkpoint ? checkpoint.earlier?.outputLength : undefined, Boolean(checkpoint));
-  return new MapCommand({ file, name, source, output, checkpoint: checkpoint || undefined, flags }).run();
+  const checkpoint =
+    checkpointPath === undefined ? undefined : await CheckpointFile.open(checkpointPath, identity);
+  if (output !== undefined) checkOutput(output, checkpoint?.earlier?.outputLength, checkpoint !== undefined);
+  return new MapCommand({ file, name, source, output, checkpoint, flags }).run();
+}
+
+/** Absolute. A shell variable that is not set must not pass for a flag that was not given. */
+function pathOf(flag: string, path: string | undefined): string | undefined {
+  if (path === '') throw new UsageError(`${flag} names no file`);
+  return path === undefined ? undefined : resolve(path);
 }
 
 interface Plan {
@@ -81,11 +91,8 @@ class MapCommand {
     try {
       const destination = await this.#openDestination();
       const { numberWorkers, threads } = options.config;
-      const run = this.#createRun(
-        pool,
-        destination,
-        Math.max(LEAST_CONCURRENCY, 4 * numberWorkers * threads),
-      );
+      const concurrency = Math.max(LEAST_CONCURRENCY, 4 * numberWorkers * threads);
+      const run = await this.#createRun(pool, destination, concurrency);
       return await this.#carryOut(run, destination);
     } finally {
       this.#progress.end();
@@ -103,7 +110,7 @@ class MapCommand {
     return new StdoutDestination(earlier !== undefined, () => isTerminal && this.#progress.hide());
   }
 
-  #createRun(pool: TwoTierPool, destination: Destination, concurrency: number): MapRun {
+  async #createRun(pool: TwoTierPool, destination: Destination, concurrency: number): Promise<MapRun> {
     const { name, source, checkpoint, flags } = this.#plan;
     const { ordered = false, failFast = false } = flags;
     const run = new MapRun({
@@ -117,7 +124,7 @@ class MapCommand {
       failFast,
       concurrency,
     });
-    checkpoint?.start(
+    await checkpoint?.start(
       () => run.progress,
       () => destination.sync(),
       error => run.fail(error),
@@ -131,10 +138,10 @@ class MapCommand {
     const begun = performance.now();
     await run.run();
     const seconds = (performance.now() - begun) / 1000;
-    await this.#plan.checkpoint?.close();
-    await destination.close(run.failure !== undefined);
-    this.#progress.end();
     const { failure } = run;
+    await this.#plan.checkpoint?.close(failure !== undefined);
+    await destination.close(failure !== undefined);
+    this.#progress.end();
     // Whoever reads has enough: no reason to say anything, and yet not all is done.
     if (isReaderGone(failure)) return ExitCode.failed;
     if (!failure || run.doneNow > 0) this.#say(this.#summary(run, seconds));
@@ -156,16 +163,15 @@ class MapCommand {
   }
 
   #summary(run: MapRun, seconds: number): string {
-    const { doneNow, inHand } = run;
+    const { doneNow, inHand, isStopped } = run;
     const { done, failed } = run.state;
-    const isOver = this.#interrupt === undefined && run.failure === undefined;
     return [
       `${count(doneNow)} ${doneNow === 1 ? 'input' : 'inputs'} done in ${formatSeconds(seconds)}`,
       ` (${formatRate(doneNow / seconds)})`,
       done > doneNow && `, ${count(done - doneNow)} were done before`,
       failed > 0 && `, ${count(failed)} failed`,
       inHand > 0 && `, ${count(inHand)} read and not done`,
-      !isOver && this.#plan.checkpoint && '; the same command continues',
+      isStopped && this.#plan.checkpoint && '; the same command continues',
     ]
       .filter(Boolean)
       .join('');

@@ -7,7 +7,9 @@ import { duration } from '../../config/kinds/scalars.ts';
 export const moment: Kind<number> = {
   label: 'duration or date',
   parse(text, directory) {
-    const date = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+    // A day alone would begin at midnight in Greenwich, and everything else counts in the time of this machine.
+    const written = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00` : text;
+    const date = /^\d{4}-/.test(text) ? Date.parse(written) : Number.NaN;
     if (!Number.isNaN(date)) return date;
     try {
       return Date.now() - duration().parse(text, directory);

@@ -75,14 +75,22 @@ export class CheckpointFile {
   }
 
   /**
+   * Notes where it begins, so that an output without a checkpoint is none of a run that was killed.
+   *
    * @param snapshot what is done and written now
    * @param sync makes sure that what is written stays so
    * @param onFailure is told once that it cannot be kept
    */
-  start(snapshot: () => MapProgress, sync: () => Promise<void>, onFailure: (error: Error) => void): void {
+  async start(
+    snapshot: () => MapProgress,
+    sync: () => Promise<void>,
+    onFailure: (error: Error) => void,
+  ): Promise<void> {
     this.#snapshot = snapshot;
     this.#sync = sync;
     this.#onFailure = onFailure;
+    this.#isDirty = this.earlier === undefined;
+    await this.#save();
   }
 
   /** The error for inputs that are not those of the earlier run. */
@@ -102,12 +110,18 @@ export class CheckpointFile {
     }, wait);
   }
 
-  /** Resolves when all that is done is noted, or cannot be. */
-  async close(): Promise<void> {
+  /**
+   * Resolves when all that is done is noted, or cannot be.
+   *
+   * @param discard what was made for this run, and has nothing in it, goes
+   */
+  async close(discard: boolean): Promise<void> {
     clearTimeout(this.#timer);
     await this.#saving;
     clearTimeout(this.#timer);
     await this.#save();
+    const isEmpty = this.earlier === undefined && this.#snapshot?.().done.length === 0;
+    if (discard && isEmpty) await rm(this.#path, { force: true });
   }
 
   #save(): Promise<void> {

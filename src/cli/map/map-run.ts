@@ -118,6 +118,11 @@ export class MapRun {
     return this.#failure;
   }
 
+  /** Whether it was ended before all inputs were taken. */
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   /** Inputs that this run has done. */
   get doneNow(): number {
     return this.#doneNow;
