@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { runCommand } from '../helpers/command.ts';
 import { phEntry } from '../helpers/ph.ts';
@@ -32,12 +32,16 @@ test('ph systemd prints a unit that starts this ph in the foreground, with absol
     Description: ['ph: app, other'],
     Type: ['notify'],
     NotifyAccess: ['all'],
+    WatchdogSec: ['30'],
+    StartLimitIntervalSec: ['0'],
     ExecStart: [`${process.execPath} ${phEntry} run --config ${project.path('ph.ini')} --no-daemon`],
     ExecReload: ['/bin/kill -HUP $MAINPID'],
     KillMode: ['mixed'],
     TimeoutStartSec: ['125'],
     TimeoutStopSec: ['95'],
     Restart: ['on-failure'],
+    RestartSec: ['1'],
+    RuntimeDirectory: [],
     RestartPreventExitStatus: ['2 4'],
     OOMPolicy: ['continue'],
     User: ['www-data'],
@@ -59,12 +63,27 @@ test('what the sections need is left to them: another account, low ports, files 
   );
   assert.deepEqual(valuesOf(unit, 'AmbientCapabilities'), ['CAP_NET_BIND_SERVICE CAP_SYS_NICE']);
   assert.deepEqual(valuesOf(unit, 'ReadWritePaths'), ['/etc']);
+  assert.deepEqual(valuesOf(unit, 'RuntimeDirectory'), []);
   // The project of a test is there.
   assert.deepEqual(valuesOf(unit, 'PrivateTmp'), ['false']);
 
   const { unit: asRoot } = await unitOf(t, { app: { ...app, user: 'nobody' } }, ['--user', 'www-data']);
   assert.deepEqual(valuesOf(asRoot, 'User'), ['root']);
   assert.deepEqual(valuesOf(asRoot, 'CapabilityBoundingSet'), []);
+});
+
+test('directories of pidfile and control socket in /run are made by systemd, for they are gone after a boot', async t => {
+  const path = `/run/ph-test-${process.pid}`;
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    return t.skip(`/run cannot be written: ${error}`);
+  }
+  const keys = { pidfile: `${path}/ph.pid`, control_socket: `${path}/ph.sock` };
+  const { unit } = await unitOf(t, { app: { ...app, ...keys } });
+  assert.deepEqual(valuesOf(unit, 'RuntimeDirectory'), [path.slice('/run/'.length)]);
+  assert.deepEqual(valuesOf(unit, 'RuntimeDirectoryPreserve'), ['yes']);
 });
 
 test('flags of ph run are kept, with paths that count from where they were given; PH_ variables are named', async t => {

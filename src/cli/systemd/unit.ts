@@ -23,11 +23,15 @@ export function unitText({ configuration, command, user }: UnitOptions): string 
     `Description=ph: ${escapeSpecifiers([...sections.keys()].join(', '))}`,
     'Wants=network-online.target',
     'After=network-online.target',
+    '# It is tried again for ever: what it lacks, such as an address that is in use, may come.',
+    'StartLimitIntervalSec=0',
     '',
     '[Service]',
     '# READY=1 comes when the workers are ready; systemd-notify, which sends it, is a child.',
     'Type=notify',
     'NotifyAccess=all',
+    '# The supervisor says WATCHDOG=1 more often than that; one that hangs is ended and started anew.',
+    'WatchdogSec=30',
     `ExecStart=${command.map(quote).join(' ')}`,
     'ExecReload=/bin/kill -HUP $MAINPID',
     '# TERM goes to the supervisor alone, which lets its workers finish; KILL to all that is left.',
@@ -35,12 +39,14 @@ export function unitText({ configuration, command, user }: UnitOptions): string 
     `TimeoutStartSec=${longest('bootTimeout')}`,
     `TimeoutStopSec=${longest('gracefulTimeout')}`,
     'Restart=on-failure',
+    'RestartSec=1',
     '# A wrong configuration, and a pidfile that another supervisor holds, get no better by trying again.',
     'RestartPreventExitStatus=2 4',
     '# A worker that runs out of memory is replaced; the others go on.',
     'OOMPolicy=continue',
     ...accountLines(configs, user),
     `WorkingDirectory=${escapeSpecifiers(directory)}`,
+    ...runtimeDirectories(configs),
     'LimitNOFILE=65536',
     '',
     '# Hardening: take out what your tasks need.',
@@ -59,6 +65,15 @@ function switchesAccount(configs: readonly SectionConfig[]): boolean {
 function accountLines(configs: readonly SectionConfig[], user: string): string[] {
   if (!switchesAccount(configs)) return [`User=${user}`];
   return ['# The workers run as the user of their section, which root alone can do.', 'User=root'];
+}
+
+/** Of pidfile and control socket: /run is empty after each boot, and belongs to root. What others have there stays. */
+function runtimeDirectories(configs: readonly SectionConfig[]): string[] {
+  const names = configs
+    .flatMap(({ pidfile, controlSocket }) => [pidfile, controlSocket])
+    .flatMap(path => /^\/run\/(?!user\/)(.+)\/[^/]+$/.exec(path ?? '')?.[1] ?? []);
+  if (names.length === 0) return [];
+  return [`RuntimeDirectory=${[...new Set(names)].map(quote).join(' ')}`, 'RuntimeDirectoryPreserve=yes'];
 }
 
 function hardening(configuration: Configuration, command: readonly string[], isRoot: boolean): string[] {
