@@ -22,6 +22,12 @@ export interface TaskCall {
   readonly module?: ModuleSource | undefined;
 }
 
+/** Tasks that came together share it. */
+export interface Arrival {
+  /** When the worker process got them, by its `clock()`. */
+  readonly at: number;
+}
+
 /** A task as it was received, its payload still encoded: in `bytes`, from `start` to `end`. */
 export interface EncodedTask {
   readonly id: number;
@@ -30,8 +36,7 @@ export interface EncodedTask {
   readonly isAhead: boolean;
   /** It is expected to take so long that nothing should wait behind it. */
   readonly isLong: boolean;
-  /** When the worker process got it, by the `clock()` of that. */
-  readonly arrivedAt: number;
+  readonly arrival: Arrival;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -66,7 +71,7 @@ export class TaskWriter {
   readonly #writer: ByteWriter;
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
-  #arrivedAt = 0;
+  #arrival: Arrival | undefined;
 
   constructor(writer: ByteWriter) {
     this.#writer = writer;
@@ -92,9 +97,8 @@ export class TaskWriter {
   }
 
   copy(task: EncodedTask): void {
-    const { id, call, bytes, start, end, blobs, arrivedAt } = task;
-    // Those that came together have it in common.
-    if (arrivedAt !== this.#arrivedAt) this.#writeArrival(arrivedAt);
+    const { id, call, bytes, start, end, blobs, arrival } = task;
+    if (arrival !== this.#arrival) this.#writeArrival(arrival);
     const at = this.#begin(id, call, task);
     this.#writer.setU32(at - 4, end - start);
     this.#writer.copy(bytes, start, end);
@@ -119,10 +123,10 @@ export class TaskWriter {
     return blobs;
   }
 
-  #writeArrival(arrivedAt: number): void {
+  #writeArrival(arrival: Arrival): void {
     this.#writer.u8(Entry.arrival);
-    this.#writer.f64(arrivedAt);
-    this.#arrivedAt = arrivedAt;
+    this.#writer.f64(arrival.at);
+    this.#arrival = arrival;
   }
 
   #writeCall(call: TaskCall): void {
@@ -147,15 +151,15 @@ export class TaskReader {
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
   readonly #blobs: readonly Uint8Array[];
-  #arrivedAt: number;
+  #arrival: Arrival;
   #blobsRead = 0;
   #at = 0;
 
-  /** `blobs` is what all of the tasks refer to, in their order; `arrivedAt` is for those of which that was not written. */
-  constructor(bytes: Buffer, blobs = none, arrivedAt = 0) {
+  /** `blobs` is what all of the tasks refer to, in their order; `arrival` is that of those that are written without. */
+  constructor(bytes: Buffer, blobs = none, arrival: Arrival = { at: 0 }) {
     this.#bytes = bytes;
     this.#blobs = blobs;
-    this.#arrivedAt = arrivedAt;
+    this.#arrival = arrival;
   }
 
   /** At the end: what the same writer wrote after that. */
@@ -188,7 +192,7 @@ export class TaskReader {
     const isAhead = (flags & Flag.ahead) !== 0;
     const isLong = (flags & Flag.long) !== 0;
     const call = this.#current as TaskCall;
-    return { id, call, isAhead, isLong, arrivedAt: this.#arrivedAt, bytes, start, end, blobs };
+    return { id, call, isAhead, isLong, arrival: this.#arrival, bytes, start, end, blobs };
   }
 
   #takeBlobs(): readonly Uint8Array[] {
@@ -212,7 +216,7 @@ export class TaskReader {
   }
 
   #readArrival(): void {
-    this.#arrivedAt = this.#bytes.readDoubleLE(this.#at + 1);
+    this.#arrival = { at: this.#bytes.readDoubleLE(this.#at + 1) };
     this.#at += arrivalLength;
   }
 }

@@ -1,6 +1,6 @@
 /** A call on its way to a thread, and until that has answered it. */
 
-import type { TaskCall } from '../channel/tasks.ts';
+import type { Arrival, TaskCall } from '../channel/tasks.ts';
 import { QueueFullError, QueueTimeoutError, TaskTimeoutError } from '../errors.ts';
 import { firstRpcId, type RpcTask } from '../worker/thread-task.ts';
 
@@ -31,6 +31,7 @@ export interface CallOwner {
 const mostIds = 2 ** 31;
 let lastId = 0;
 const none: readonly Uint8Array[] = [];
+const notArrived: Arrival = { at: 0 };
 
 export class ThreadCall implements RpcTask {
   readonly id: number;
@@ -38,7 +39,7 @@ export class ThreadCall implements RpcTask {
   readonly bytes: Buffer;
   isAhead = false;
   isLong = false;
-  arrivedAt = 0;
+  arrival: Arrival = notArrived;
   readonly blobs = none;
   readonly start = 0;
   readonly end: number;

@@ -87,7 +87,7 @@ export class TaskServer {
 }
 
 function readTasks(body: Buffer, blobs: readonly Uint8Array[]): EncodedTask[] {
-  const reader = new TaskReader(body, blobs, clock());
+  const reader = new TaskReader(body, blobs, { at: clock() });
   const tasks: EncodedTask[] = [];
   for (let task = reader.next(); task; task = reader.next()) tasks.push(task);
   return tasks;

@@ -74,7 +74,7 @@ async function runBatch(batch: Batch): Promise<number> {
     output.tellIfDue(now, task.isAhead);
     const begun = now;
     let isDone = false;
-    memory.counts.begun(begun - task.arrivedAt);
+    memory.counts.begun(begun - task.arrival.at);
     const running = new RunningTask(task.call, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));

@@ -1,6 +1,6 @@
 /** A task in a worker process: one that came from the master, or a call of `this.pool.run()`. */
 
-import type { EncodedTask, TaskCall } from '../channel/tasks.ts';
+import type { Arrival, EncodedTask, TaskCall } from '../channel/tasks.ts';
 import type { LocalReply } from './thread-protocol.ts';
 
 export type ThreadTask = BatchTask | LocalTask;
@@ -16,7 +16,7 @@ export interface RpcTask extends EncodedTask {
   /** All three known when it is submitted. */
   isAhead: boolean;
   isLong: boolean;
-  arrivedAt: number;
+  arrival: Arrival;
   /** The text of the response, in UTF-8. */
   settle(response: Buffer): void;
   /** It threw, or the thread that ran it was lost. */

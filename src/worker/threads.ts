@@ -83,7 +83,7 @@ export class Threads implements TaskPool {
     });
     this.#broadcasts = new Broadcasts(config.abortGrace, {
       onDone: (task, status, value, outcome) => {
-        this.#counts.concluded(outcome, clock() - task.arrivedAt);
+        this.#counts.concluded(outcome, clock() - task.arrival.at);
         this.#conclude(task, status, value);
       },
       onTimedOut: task => this.#record(task.id, Status.timedOut, task.call.timeout),
@@ -192,9 +192,9 @@ export class Threads implements TaskPool {
     if (!this.#set) throw new NoThreadsError();
     const room = maxQueue > 0 ? Math.max(0, maxQueue - this.queued + this.#lanes.idle) : tasks.length;
     const accepted = room < tasks.length ? tasks.slice(0, room) : tasks;
-    const arrivedAt = clock();
+    const arrival = { at: clock() };
     for (const task of accepted) {
-      task.arrivedAt = arrivedAt;
+      task.arrival = arrival;
       const runTime = this.#rpcTimes.guess(task.call.name);
       task.isLong = task.isAhead = runTime >= longTask && Number.isFinite(runTime);
     }

@@ -241,13 +241,13 @@ test('a copy says when its task arrived, once for those that came together', () 
   const received = write(calls.map((call, id) => ({ id, call: id === 2 ? run : call, payload: 0 })));
   const writer = new ByteWriter();
   const encoder = new TaskWriter(writer);
-  for (const arrivedAt of [1.5, 2.5]) {
-    const reader = new TaskReader(received, [], arrivedAt);
+  for (const at of [1.5, 2.5]) {
+    const reader = new TaskReader(received, [], { at });
     for (let task = reader.next(); task; task = reader.next()) encoder.copy(task);
   }
   const bytes = writer.take();
   assert.deepEqual(
-    encodedIn(bytes).map(({ arrivedAt }) => arrivedAt),
+    encodedIn(bytes).map(({ arrival }) => arrival.at),
     [1.5, 1.5, 1.5, 2.5, 2.5, 2.5],
   );
   assert.equal(bytes.length, write([...read(received), ...read(received)]).length + 2 * 9);
