@@ -4,6 +4,13 @@ export type { Listener } from './channel/control.ts';
 export type { SectionConfig } from './config/types.ts';
 export { type ControlClient, type ControlOptions, connect } from './control/client.ts';
 export type { SectionStatus, Status, WorkerStatus } from './control/protocol.ts';
+export type {
+  ProcessExitMessage,
+  ProcessMessage,
+  RpcTrace,
+  TaskRunTrace,
+  TaskTrace,
+} from './diagnostics.ts';
 export * from './errors.ts';
 export { createPool, type Pool } from './pool/create-pool.ts';
 export { move } from './pool/move.ts';

@@ -1,5 +1,6 @@
 /** Tasks on their way to a worker process, and within it to a thread. */
 
+import { noTrace } from '../trace-context.ts';
 import type { ByteWriter } from './bytes.ts';
 import type { ModuleSource } from './control.ts';
 import { readValue, writeValue } from './values.ts';
@@ -37,6 +38,8 @@ export interface EncodedTask {
   /** It is expected to take so long that nothing should wait behind it. */
   readonly isLong: boolean;
   readonly arrival: Arrival;
+  /** Of the caller, as `activeTrace()` gives it. */
+  readonly trace: string;
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
@@ -55,6 +58,8 @@ const Entry = {
   blobs: 3,
   /** `f64` when the tasks after it arrived. */
   arrival: 4,
+  /** `u32` length, text: the trace of the tasks after it. */
+  trace: 5,
 } as const;
 
 const Flag = { ahead: 1, long: 2 } as const;
@@ -72,6 +77,7 @@ export class TaskWriter {
   readonly #calls: TaskCall[] = [];
   #current: TaskCall | undefined;
   #arrival: Arrival | undefined;
+  #trace = noTrace;
 
   constructor(writer: ByteWriter) {
     this.#writer = writer;
@@ -82,8 +88,14 @@ export class TaskWriter {
    *
    * @returns the memory that the payload refers to, uncopied: it has to go before what was written here
    */
-  write(id: number, call: TaskCall, payload: unknown, flags = noFlags): readonly Uint8Array[] {
-    const end = this.#begin(id, call, flags);
+  write(
+    id: number,
+    call: TaskCall,
+    payload: unknown,
+    flags = noFlags,
+    trace = noTrace,
+  ): readonly Uint8Array[] {
+    const end = this.#begin(id, call, flags, trace);
     // To a broadcast many threads listen: each needs a copy.
     const blobs: Uint8Array[] | undefined = call.kind === 'broadcast' ? undefined : [];
     try {
@@ -99,15 +111,16 @@ export class TaskWriter {
   copy(task: EncodedTask): void {
     const { id, call, bytes, start, end, blobs, arrival } = task;
     if (arrival !== this.#arrival) this.#writeArrival(arrival);
-    const at = this.#begin(id, call, task);
+    const at = this.#begin(id, call, task, task.trace);
     this.#writer.setU32(at - 4, end - start);
     this.#writer.copy(bytes, start, end);
     this.#end(blobs);
   }
 
   /** Writes all but the payload, and returns where that begins. */
-  #begin(id: number, call: TaskCall, { isAhead, isLong }: TaskFlags): number {
+  #begin(id: number, call: TaskCall, { isAhead, isLong }: TaskFlags, trace: string): number {
     if (call !== this.#current) this.#writeCall(call);
+    if (trace !== this.#trace) this.#writeTrace(trace);
     this.#writer.u8(Entry.task);
     this.#writer.u8((isAhead ? Flag.ahead : 0) | (isLong ? Flag.long : 0));
     this.#writer.u32(id);
@@ -127,6 +140,14 @@ export class TaskWriter {
     this.#writer.u8(Entry.arrival);
     this.#writer.f64(arrival.at);
     this.#arrival = arrival;
+  }
+
+  #writeTrace(trace: string): void {
+    this.#writer.u8(Entry.trace);
+    const start = this.#writer.reserve(4);
+    this.#writer.utf8(trace);
+    this.#writer.setU32(start, this.#writer.length - start - 4);
+    this.#trace = trace;
   }
 
   #writeCall(call: TaskCall): void {
@@ -152,6 +173,7 @@ export class TaskReader {
   #current: TaskCall | undefined;
   readonly #blobs: readonly Uint8Array[];
   #arrival: Arrival;
+  #trace = noTrace;
   #blobsRead = 0;
   #at = 0;
 
@@ -176,7 +198,8 @@ export class TaskReader {
       if (entry === Entry.task) return this.#task();
       if (entry === Entry.call) this.#readCall();
       else if (entry === Entry.sameCall) this.#recallCall();
-      else this.#readArrival();
+      else if (entry === Entry.arrival) this.#readArrival();
+      else this.#readTrace();
     }
     return undefined;
   }
@@ -192,7 +215,8 @@ export class TaskReader {
     const isAhead = (flags & Flag.ahead) !== 0;
     const isLong = (flags & Flag.long) !== 0;
     const call = this.#current as TaskCall;
-    return { id, call, isAhead, isLong, arrival: this.#arrival, bytes, start, end, blobs };
+    const arrival = this.#arrival;
+    return { id, call, isAhead, isLong, arrival, trace: this.#trace, bytes, start, end, blobs };
   }
 
   #takeBlobs(): readonly Uint8Array[] {
@@ -218,6 +242,13 @@ export class TaskReader {
   #readArrival(): void {
     this.#arrival = { at: this.#bytes.readDoubleLE(this.#at + 1) };
     this.#at += arrivalLength;
+  }
+
+  #readTrace(): void {
+    const start = this.#at + 5;
+    const end = start + this.#bytes.readUInt32LE(this.#at + 1);
+    this.#trace = this.#bytes.toString('utf8', start, end);
+    this.#at = end;
   }
 }
 

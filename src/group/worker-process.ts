@@ -15,6 +15,7 @@ import {
 import { FrameSender } from '../channel/frame-sender.ts';
 import { FrameType } from '../channel/frames.ts';
 import { watchdogFd } from '../channel/watchdog.ts';
+import { type ProcessMessage, processChannels } from '../diagnostics.ts';
 import { classifyExit, type Ending, type ExitReason } from './exit-reason.ts';
 import { bootMessage, type ListeningSocket, spawnWorker, type WorkerSpec } from './spawn.ts';
 import { StackClient } from './stack-client.ts';
@@ -73,6 +74,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
     this.startedAt = now();
     this.#heardAt = this.startedAt;
     this.#child = this.#spawn();
+    if (processChannels.spawn.hasSubscribers) processChannels.spawn.publish(this.#message);
     if (!this.#child) return;
     const { stdio, stderr } = this.#child;
     this.#stack = new StackClient(stdio[watchdogFd] as Duplex);
@@ -274,6 +276,7 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
         if (this.#state !== 'starting' || this.#ending) break;
         this.#setState('ready');
         this.#readyAt = this.#now();
+        if (processChannels.ready.hasSubscribers) processChannels.ready.publish(this.#message);
         this.emit('ready');
         break;
       case 'boot-failed':
@@ -326,7 +329,19 @@ export class WorkerProcess extends EventEmitter<WorkerEvents> {
       lastWords: this.#lastWords,
     });
     this.#setState('exited');
+    this.#publishExit(reason);
     this.emit('exit', reason);
+  }
+
+  #publishExit({ kind, text, failure }: ExitReason): void {
+    if (!processChannels.exit.hasSubscribers) return;
+    const { exitCode, exitSignal: signal } = this;
+    processChannels.exit.publish({ ...this.#message, exitCode, signal, kind, reason: text, failure });
+  }
+
+  get #message(): ProcessMessage {
+    const { index, generation, pid } = this;
+    return { group: this.spec.config.name, index, generation, pid };
   }
 
   /** Both sides know then that no task follows those that were sent; what runs can still be told to end. */

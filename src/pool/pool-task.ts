@@ -2,6 +2,7 @@
 
 import type { Thrown } from '../channel/error-value.ts';
 import type { TaskCall } from '../channel/tasks.ts';
+import { activeTrace } from '../trace-context.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** What a task comes to, for whoever waits for it. */
@@ -38,6 +39,7 @@ export class PoolTask {
   readonly retries: number;
   readonly queueTimeout: number;
   call: TaskCall;
+  readonly trace = activeTrace();
   /** By `performance.now()`. */
   readonly submittedAt: number;
   /** Where it has been sent; undefined while it waits here. */

@@ -3,6 +3,7 @@
 import { EventEmitter } from 'node:events';
 import type { TaskCall } from '../channel/tasks.ts';
 import { timeLimit } from '../channel/time-limit.ts';
+import { type EndTrace, type TaskTrace, taskChannel, traceUntilEnd } from '../diagnostics.ts';
 import { PoolClosedError, QueueFullError, TaskAbortError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
 import { onAbort } from './abort.ts';
@@ -70,6 +71,12 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
   }
 
   run(payload?: unknown, options: RunOptions = {}): Promise<unknown> {
+    if (!taskChannel.hasSubscribers) return this.#begin(payload, options);
+    const message: TaskTrace = { kind: 'run', name: options?.name ?? standardName, payload };
+    return taskChannel.tracePromise(() => this.#begin(payload, options), message);
+  }
+
+  #begin(payload: unknown, options: RunOptions): Promise<unknown> {
     // No async function: promises and what hangs on them are most of what a tiny task costs.
     const outcome = new Promise<unknown>((resolve, reject) => {
       try {
@@ -109,17 +116,33 @@ export class TwoTierPool extends EventEmitter<PoolEvents> implements TaskObserve
     const reader = new StreamReader(window, items => task.link?.credit(task, items));
     // Never run again: its reader has had a part of it.
     const limits = { ...options, retries: 0 };
-    const task = this.#submit(this.#calls.get('stream', name, timeout, window), payload, reader, limits);
+    const call = this.#calls.get('stream', name, timeout, window);
+    let endTrace: EndTrace | undefined;
+    const submit = (end?: EndTrace) => {
+      endTrace = end;
+      return this.#submit(call, payload, reader, limits);
+    };
+    const task = taskChannel.hasSubscribers
+      ? traceUntilEnd(taskChannel, { kind: 'stream', name, payload } satisfies TaskTrace, submit)
+      : submit();
     try {
       yield* reader.read();
     } catch (failure) {
+      endTrace?.(errorOf(failure as TaskFailure));
       throwErrorOf(failure as TaskFailure);
     } finally {
       if (!reader.isOver) this.#dispatcher.cancel(task, new TaskAbortError(name, 'its reader left'));
+      endTrace?.();
     }
   }
 
-  async broadcast(payload?: unknown, options: BroadcastOptions = {}): Promise<unknown[]> {
+  broadcast(payload?: unknown, options: BroadcastOptions = {}): Promise<unknown[]> {
+    if (!taskChannel.hasSubscribers) return this.#broadcast(payload, options);
+    const message: TaskTrace = { kind: 'broadcast', name: options?.name ?? standardName, payload };
+    return taskChannel.tracePromise(() => this.#broadcast(payload, options), message);
+  }
+
+  async #broadcast(payload: unknown, options: BroadcastOptions): Promise<unknown[]> {
     checkRunOptions(options);
     const { name = standardName, timeout } = options;
     this.#assertOpen();

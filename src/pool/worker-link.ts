@@ -124,7 +124,8 @@ export class WorkerLink {
     const isLong = load >= longTask;
     const isAhead = isLong && this.freeSlots === 0;
     this.#writer ??= this.#sender && new TaskWriter(this.#sender.body);
-    const blobs = this.#writer?.write(task.id, task.call, task.payload, { isAhead, isLong }) ?? [];
+    const blobs =
+      this.#writer?.write(task.id, task.call, task.payload, { isAhead, isLong }, task.trace) ?? [];
     this.#sender?.sendBlobs(blobs);
     if (isAhead) this.#ahead.add(task);
     task.link = this;

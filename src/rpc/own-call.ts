@@ -9,6 +9,14 @@ import { responseText } from './response-text.ts';
 import type { Slot } from './slot.ts';
 import { type CallQueue, type RpcThreads, ThreadCall } from './thread-call.ts';
 
+/** Where a call comes from. */
+export interface CallOrigin {
+  /** Undefined where it came another way than by HTTP. */
+  readonly request: IncomingMessage | undefined;
+  /** What it is a part of, as `activeTrace()` gives it. */
+  readonly trace: string;
+}
+
 /** What runs around every call. */
 export interface RpcHooks {
   /** What it throws is the answer; the method is not run then. */
@@ -30,6 +38,7 @@ export class OwnCall implements RpcCall {
   readonly params: unknown;
   readonly id: RpcId | undefined;
   readonly request: IncomingMessage | undefined;
+  readonly #trace: string;
   readonly #method: Method;
   readonly #slot: Slot;
   readonly #tools: CallTools;
@@ -40,13 +49,14 @@ export class OwnCall implements RpcCall {
     method: Method,
     { params, id }: CallMessage,
     slot: Slot,
-    request: IncomingMessage | undefined,
+    { request, trace }: CallOrigin,
     tools: CallTools,
   ) {
     this.method = method.name;
     this.params = payloadOf(params);
     this.id = id;
     this.request = request;
+    this.#trace = trace;
     this.#method = method;
     this.#slot = slot;
     this.#tools = tools;
@@ -89,7 +99,7 @@ export class OwnCall implements RpcCall {
     const { promise, resolve, reject } = withResolvers<Buffer>();
     const { queue, threads } = this.#tools;
     const owner = { onAccepted: () => this.#slot.onAccepted(), onResponse: resolve, onError: reject };
-    const call = new ThreadCall(task, text, owner, threads);
+    const call = new ThreadCall(task, text, this.#trace, owner, threads);
     this.signal.addEventListener('abort', () => {
       call.cancel();
       reject(this.signal.reason);

@@ -2,9 +2,11 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { rpcChannel, traceUntilEnd } from '../diagnostics.ts';
+import { activeTrace, noTrace, traceOfRequest, withinTrace } from '../trace-context.ts';
 import { Exchange, type Reply } from './exchange.ts';
 import type { Method } from './methods.ts';
-import { type CallTools, OwnCall, type RpcHooks } from './own-call.ts';
+import { type CallOrigin, type CallTools, OwnCall, type RpcHooks } from './own-call.ts';
 import {
   type CallMessage,
   invalidRequest,
@@ -50,18 +52,15 @@ export class RpcService {
   /** `onReply` is called once, perhaps at once, unless the exchange is cancelled. */
   answer(body: Buffer, request: IncomingMessage | undefined, onReply: (reply: Reply) => void): Exchange {
     const value = parse(body);
-    if (Array.isArray(value)) return this.#answerBatch(value, request, onReply);
+    const origin = { request, trace: request ? traceOfRequest(request.headers) : activeTrace() };
+    if (Array.isArray(value)) return this.#answerBatch(value, origin, onReply);
     const exchange = new Exchange(onReply);
     if (value === unreadable) this.#refuse(exchange, 0, { error: parseError, id: null });
-    else this.#begin(exchange, 0, value, body, request);
+    else this.#begin(exchange, 0, value, body, origin);
     return exchange;
   }
 
-  #answerBatch(
-    batch: readonly unknown[],
-    request: IncomingMessage | undefined,
-    onReply: (reply: Reply) => void,
-  ): Exchange {
+  #answerBatch(batch: readonly unknown[], origin: CallOrigin, onReply: (reply: Reply) => void): Exchange {
     const excess = batch.length > this.#maxBatch;
     if (batch.length === 0 || excess) {
       const reason = excess ? `a batch may have ${this.#maxBatch} calls, not ${batch.length}` : undefined;
@@ -70,7 +69,7 @@ export class RpcService {
       return exchange;
     }
     const exchange = new Exchange(onReply, batch.length);
-    for (const [place, value] of batch.entries()) this.#begin(exchange, place, value, undefined, request);
+    for (const [place, value] of batch.entries()) this.#begin(exchange, place, value, undefined, origin);
     return exchange;
   }
 
@@ -80,7 +79,7 @@ export class RpcService {
     place: number,
     value: unknown,
     body: Buffer | undefined,
-    request: IncomingMessage | undefined,
+    origin: CallOrigin,
   ): void {
     const message = readMessage(value);
     if ('error' in message) {
@@ -93,7 +92,7 @@ export class RpcService {
       return;
     }
     const text = body ?? write(value);
-    if (text) this.#start(exchange, place, method, message, text, request);
+    if (text) this.#start(exchange, place, method, message, text, origin);
     else
       this.#refuse(exchange, place, { error: invalidRequest('nested too deeply'), id: message.id ?? null });
   }
@@ -115,21 +114,44 @@ export class RpcService {
     method: Method,
     message: CallMessage,
     text: Buffer,
-    request: IncomingMessage | undefined,
+    origin: CallOrigin,
+  ): void {
+    const slot = new Slot(exchange, place, message, this.#reporting);
+    if (!rpcChannel.hasSubscribers) {
+      this.#run(exchange, method, message, text, origin, slot);
+      return;
+    }
+    const { id } = message;
+    traceUntilEnd(rpcChannel, { method: method.name, id, request: origin.request }, end => {
+      slot.onOver = end;
+      const cancel = () => end(new DOMException('the client has left', 'AbortError'));
+      if (id !== undefined) exchange.add({ cancel });
+      this.#run(exchange, method, message, text, origin, slot);
+    });
+  }
+
+  #run(
+    exchange: Exchange,
+    method: Method,
+    message: CallMessage,
+    text: Buffer,
+    origin: CallOrigin,
+    slot: Slot,
   ): void {
     const { queue, threads } = this.#tools;
-    const slot = new Slot(exchange, place, message, this.#reporting);
     const isBare = !this.#hasHooks || method === this.#discover;
     if (isBare && 'task' in method) {
-      const call = new ThreadCall(method.task, text, slot, threads);
+      const call = new ThreadCall(method.task, text, origin.trace, slot, threads);
       if (message.id !== undefined) exchange.add(call);
       queue.add(call);
       return;
     }
     const tools = isBare ? { ...this.#tools, hooks: noHooks } : this.#tools;
-    const call = new OwnCall(method, message, slot, request, tools);
+    const call = new OwnCall(method, message, slot, origin, tools);
     if (message.id !== undefined) exchange.add(call);
-    void call.run(text);
+    // A span that is active here stays what it is, for the method to add to.
+    if (activeTrace() === noTrace) void withinTrace(origin.trace, () => call.run(text));
+    else void call.run(text);
   }
 }
 

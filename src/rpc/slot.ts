@@ -1,6 +1,7 @@
 /** The place of one call in its exchange: what becomes of the call turns into its part of the answer here. */
 
 import type { Logger } from 'pino';
+import type { EndTrace } from '../diagnostics.ts';
 import { QueueFullError } from '../errors.ts';
 import type { Exchange } from './exchange.ts';
 import { type CallMessage, errorText } from './protocol.ts';
@@ -21,6 +22,8 @@ export class Slot implements CallOwner {
   readonly #message: CallMessage;
   readonly #reporting: Reporting;
   #isAnswered = false;
+  /** Called when the call is over. */
+  onOver: EndTrace | undefined;
 
   constructor(exchange: Exchange, place: number, message: CallMessage, reporting: Reporting) {
     this.#exchange = exchange;
@@ -36,6 +39,7 @@ export class Slot implements CallOwner {
 
   onResponse(text: string | Buffer): void {
     this.#reporting.count(this.#message.method, 'ok');
+    this.onOver?.();
     if (this.#message.id !== undefined) this.#put(text);
   }
 
@@ -44,6 +48,7 @@ export class Slot implements CallOwner {
     const { logger, stacks, count } = this.#reporting;
     const object = errorObjectOf(error, stacks);
     count(method, String(object.code));
+    this.onOver?.(error ?? object);
     // Nobody else would hear of it.
     if (isUnexpected(object)) logger.error({ err: error, method }, `method ${method} failed`);
     else if (id === undefined) logger.warn({ err: error, method }, `a notification of ${method} failed`);

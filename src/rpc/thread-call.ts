@@ -36,6 +36,7 @@ const notArrived: Arrival = { at: 0 };
 export class ThreadCall implements RpcTask {
   readonly id: number;
   readonly call: TaskCall;
+  readonly trace: string;
   readonly bytes: Buffer;
   isAhead = false;
   isLong = false;
@@ -50,10 +51,11 @@ export class ThreadCall implements RpcTask {
   #timer: NodeJS.Timeout | undefined;
 
   /** `text`: the call, in JSON. */
-  constructor(call: TaskCall, text: Buffer, owner: CallOwner, threads: RpcThreads) {
+  constructor(call: TaskCall, text: Buffer, trace: string, owner: CallOwner, threads: RpcThreads) {
     lastId = (lastId + 1) % mostIds;
     this.id = firstRpcId + lastId;
     this.call = call;
+    this.trace = trace;
     this.bytes = text;
     this.end = text.length;
     this.#owner = owner;

@@ -45,7 +45,7 @@ export class Broadcasts {
   }
 
   start(task: EncodedTask, ports: ReadonlyMap<number, MessagePort>): void {
-    const { id, call, bytes, start, end } = task;
+    const { id, call, trace, bytes, start, end } = task;
     const timer = call.timeout > 0 ? setTimeout(() => this.#expire(id), call.timeout) : undefined;
     const broadcast: Broadcast = {
       task,
@@ -57,7 +57,7 @@ export class Broadcasts {
     this.#broadcasts.set(id, broadcast);
     const payload = new Uint8Array(bytes.subarray(start, end));
     for (const port of ports.values()) {
-      port.postMessage({ type: 'broadcast', id, call, payload } satisfies HostMessage);
+      port.postMessage({ type: 'broadcast', id, call, trace, payload } satisfies HostMessage);
     }
     // There may be no thread where none has to be kept.
     this.#finishIfDone(broadcast);

@@ -191,8 +191,8 @@ export class Lane {
   }
 
   async #runLocal(task: LocalTask): Promise<void> {
-    const { id, call, payload, arrivedAt } = task;
-    const message: LocalCall = { lane: this.#number, id, call, payload, arrivedAt };
+    const { id, call, payload, arrivedAt, trace } = task;
+    const message: LocalCall = { lane: this.#number, id, call, payload, arrivedAt, trace };
     try {
       const reply: LocalReply = await this.#set().piscina.run(message);
       if (this.#tasks.includes(task)) task.settle(reply);

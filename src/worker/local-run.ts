@@ -3,6 +3,7 @@
 import type { TaskCall } from '../channel/tasks.ts';
 import { QueueTimeoutError, TaskAbortError, TaskTimeoutError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
+import { activeTrace } from '../trace-context.ts';
 import { clock } from './lane-memory.ts';
 import type { LocalReply } from './thread-protocol.ts';
 import type { LocalTask } from './thread-task.ts';
@@ -21,6 +22,7 @@ export class LocalRun implements LocalTask {
   readonly call: TaskCall;
   readonly payload: unknown;
   readonly arrivedAt = clock();
+  readonly trace = activeTrace();
   readonly #options: LocalRunOptions;
   readonly #outcome = withResolvers<LocalReply>();
   #timer: NodeJS.Timeout | undefined;

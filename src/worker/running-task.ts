@@ -2,7 +2,9 @@
 
 import { threadId } from 'node:worker_threads';
 import type { TaskCall } from '../channel/tasks.ts';
+import { taskRunChannel } from '../diagnostics.ts';
 import { withResolvers } from '../promise.ts';
+import { noTrace, readTrace, withinTrace } from '../trace-context.ts';
 import type { LaneMemory } from './lane-memory.ts';
 import type { TaskContext } from './task-module.ts';
 import type { AbortReason } from './thread-protocol.ts';
@@ -11,6 +13,7 @@ export class RunningTask implements TaskContext {
   readonly threadId = threadId;
   readonly name: string;
   readonly attempt: number;
+  readonly #trace: string;
   readonly #memory: LaneMemory | undefined;
   readonly #place: number;
   #controller: AbortController | undefined;
@@ -20,12 +23,35 @@ export class RunningTask implements TaskContext {
   #credited: { promise: Promise<void>; resolve: (value?: undefined) => void } | undefined;
 
   /** `place` is the task's in the batch that `memory` is of; a broadcast has neither. */
-  constructor(call: TaskCall, memory?: LaneMemory, place = 0) {
+  constructor(call: TaskCall, trace: string, memory?: LaneMemory, place = 0) {
     this.name = call.name;
     this.attempt = call.attempt;
     this.#credit = call.window ?? 0;
+    this.#trace = trace;
     this.#memory = memory;
     this.#place = place;
+  }
+
+  /** Whether it has to be run by `observe()`. */
+  get isObserved(): boolean {
+    return this.#trace !== noTrace || taskRunChannel.hasSubscribers;
+  }
+
+  /** Runs it as a part of its caller's trace, and tells those who have subscribed. */
+  observe(run: () => unknown): unknown {
+    return withinTrace(this.#trace, () => {
+      if (!taskRunChannel.hasSubscribers) return run();
+      const { name, attempt, traceparent } = this;
+      return taskRunChannel.tracePromise(async () => run(), { name, attempt, threadId, traceparent });
+    });
+  }
+
+  get traceparent(): string | undefined {
+    return readTrace(this.#trace).traceparent;
+  }
+
+  get tracestate(): string | undefined {
+    return readTrace(this.#trace).tracestate;
   }
 
   get signal(): AbortSignal {

@@ -16,6 +16,13 @@ export interface TaskContext {
   /** 1; one more each time that it is run again because the process or thread was lost that ran it (`retries`). */
   readonly attempt: number;
   /**
+   * The trace that the caller is a part of, as W3C Trace Context writes it: of the span that was active where
+   * OpenTelemetry is set up, else of the `traceparent` header of a JSON-RPC request. Undefined without either.
+   */
+  readonly traceparent: string | undefined;
+  /** What vendors have added to that trace, as in the header `tracestate`. */
+  readonly tracestate: string | undefined;
+  /**
    * Aborted when nobody waits for the task any more, or it is over its time; after `abort_grace` its thread is ended. A
    * task that never awaits sees it too, where it asks `context.signal.aborted` now and then.
    */

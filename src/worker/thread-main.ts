@@ -75,10 +75,11 @@ async function runBatch(batch: Batch): Promise<number> {
     const begun = now;
     let isDone = false;
     memory.counts.begun(begun - task.arrival.at);
-    const running = new RunningTask(task.call, memory, place);
+    const running = new RunningTask(task.call, task.trace, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
-      let result = begin(task, running, run, output);
+      const start = () => begin(task, running, run, output);
+      let result = running.isObserved ? running.observe(start) : start();
       if (isPromise(result)) result = await whileWaiting(task.id, running, result);
       now = clock();
       isDone = output.add(task, Status.done, now - begun, result);
@@ -96,14 +97,14 @@ async function runBatch(batch: Batch): Promise<number> {
   }
 }
 
-async function runLocal({ lane, id, call, payload, arrivedAt }: LocalCall): Promise<LocalReply> {
+async function runLocal({ lane, id, call, payload, arrivedAt, trace }: LocalCall): Promise<LocalReply> {
   const memory = lanes[lane] as LaneMemory;
   const begun = clock();
   memory.enter(threadId);
   // Taken back before it began: nobody waits for a reply.
   if (!memory.begin(0, begun)) return { result: undefined };
   memory.counts.begun(begun - arrivedAt);
-  const reply = await replyTo(id, call, payload, new RunningTask(call, memory));
+  const reply = await replyTo(id, call, payload, new RunningTask(call, trace, memory));
   memory.counts.ended('result' in reply, memory.abortReason(0), clock() - begun);
   memory.end();
   if ('result' in reply && !isPlain(reply.result)) {
@@ -120,7 +121,8 @@ async function replyTo(
 ): Promise<LocalReply> {
   try {
     const run = functionOf(call) ?? (await loadFunction(call));
-    let result = run(payload, running);
+    const start = () => run(payload, running);
+    let result = running.isObserved ? running.observe(start) : start();
     if (isPromise(result)) result = await whileWaiting(id, running, result);
     result = unwrapMoved(result);
     // Here it fails its own task; in Piscina's hands it would end the thread, and tell the caller nothing on Node 20.
@@ -215,8 +217,9 @@ async function onHostMessage(message: HostMessage): Promise<void> {
       waiting.get(message.id)?.addCredit(message.items);
       break;
     case 'broadcast': {
-      const { id, call, payload } = message;
-      const reply = await replyTo(id, call, readValue(Buffer.from(payload)), new RunningTask(call));
+      const { id, call, trace, payload } = message;
+      const running = new RunningTask(call, trace);
+      const reply = await replyTo(id, call, readValue(Buffer.from(payload)), running);
       parentPort?.postMessage({ type: 'broadcast', id, threadId, reply });
       parentPort?.postMessage({ type: 'broadcast-replied', id, threadId });
       break;

@@ -33,6 +33,7 @@ export interface LocalCall {
   readonly payload: unknown;
   /** By `clock()`. */
   readonly arrivedAt: number;
+  readonly trace: string;
 }
 
 export type LocalReply =
@@ -73,6 +74,7 @@ export type HostMessage =
       readonly type: 'broadcast';
       readonly id: number;
       readonly call: TaskCall;
+      readonly trace: string;
       readonly payload: Uint8Array;
     };
 

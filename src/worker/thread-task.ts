@@ -35,6 +35,8 @@ export interface LocalTask {
   readonly payload: unknown;
   /** By `clock()`. */
   readonly arrivedAt: number;
+  /** Of the caller, as `activeTrace()` gives it. */
+  readonly trace: string;
   settle(reply: LocalReply): void;
   fail(error: unknown): void;
   /** It is over its time to run. */

@@ -10,6 +10,7 @@ import { longTask, RunTimes } from '../channel/run-times.ts';
 import type { Outcome } from '../channel/statistics.ts';
 import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
+import { type TaskTrace, taskChannel } from '../diagnostics.ts';
 import {
   NoThreadsError,
   QueueFullError,
@@ -138,7 +139,13 @@ export class Threads implements TaskPool {
     return all;
   }
 
-  async run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
+  run<Result = unknown>(payload?: unknown, options: RunOptions = {}): Promise<Result> {
+    if (!taskChannel.hasSubscribers) return this.#run(payload, options);
+    const message: TaskTrace = { kind: 'run', name: options?.name ?? 'default', payload };
+    return taskChannel.tracePromise(() => this.#run<Result>(payload, options), message);
+  }
+
+  async #run<Result>(payload: unknown, options: RunOptions): Promise<Result> {
     if (typeof options !== 'object' || options === null) {
       throw new TypeError(
         "the options of run(payload, options) must be an object, such as { name: 'square' }",

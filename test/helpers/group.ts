@@ -18,16 +18,21 @@ export interface GroupUnderTest {
   readonly addresses: readonly string[];
 }
 
-/** Of the section `app` with these keys. When the test ends, no process of it is left. */
+/**
+ * Of the section `app` with these keys; `prepare` gets the directory that it is in. When the test ends, no process of it
+ * is left.
+ */
 export async function startGroup(
   t: TestContext,
   module: string,
   keys: Readonly<Record<string, string | number>> = {},
   attach: (worker: WorkerProcess) => void = () => {},
+  prepare: (directory: string) => void = () => {},
 ): Promise<GroupUnderTest> {
   const app = { task: 'app.mjs', threads: 1, log_level: 'silent', ...keys };
   const project = createProject(t, { 'app.mjs': module, 'ph.ini': iniText({ app }) });
   const { directory } = project;
+  prepare(directory);
   const configuration = loadConfiguration({ file: project.path('ph.ini'), directory, env: {} });
   const listeners = new Listeners();
   const prepared = await listeners.prepare(configuration);
@@ -56,6 +61,7 @@ export async function startGroup(
     await until('no process of it is left', () => [...pids].every(pid => !isAlive(pid)));
   });
   group.reconcile();
-  await until('all workers are ready', () => group.workers.every(({ state }) => state === 'ready'), 20_000);
+  const isReady = () => group.hasServed && group.workers.every(({ state }) => state === 'ready');
+  await until('all workers are ready', isReady, 20_000);
   return { group, addresses: sockets.map(({ address }) => address) };
 }

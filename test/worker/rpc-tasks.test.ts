@@ -21,7 +21,7 @@ function submit(channel: Channel, ...calls: readonly (readonly [method: string, 
         };
       }),
     );
-    return new ThreadCall(call, text, owner as unknown as CallOwner, channel.threads);
+    return new ThreadCall(call, text, '', owner as unknown as CallOwner, channel.threads);
   });
   return { accepted: channel.threads.submitRpc(tasks), results };
 }
