@@ -1,5 +1,7 @@
 /** What a worker process counts of itself, and says with every heartbeat: since it began, so that counts only grow. */
 
+import type { Load } from '../load-meter.ts';
+
 /**
  * How tasks end; `timed-out` by `task_timeout`, or by `queue_timeout` before they began, `cancelled` by whoever asked
  * for them, `lost` with their thread.
@@ -27,7 +29,7 @@ export interface RpcCount {
   readonly count: number;
 }
 
-export interface Statistics {
+export interface Statistics extends Load {
   readonly tasks: Readonly<Record<Outcome, number>>;
   readonly runTime: TimeHistogram;
   /** From when the process had the task until a thread began it. */
@@ -37,17 +39,4 @@ export interface Statistics {
   readonly rpc: readonly RpcCount[];
   /** Connections that `Worker.serve()` has accepted. */
   readonly accepted: number;
-  readonly cpu: {
-    /** Of all threads, ms. */
-    readonly total: number;
-    /** Lately, of one core: 200 is two cores. */
-    readonly percent: number;
-  };
-  /** Of the main thread, lately. */
-  readonly eventLoop: {
-    /** Part of the time that it was busy, 0 to 1. */
-    readonly utilization: number;
-    /** The 99th percentile of how late it came to its timers, ms. */
-    readonly delay: number;
-  };
 }
