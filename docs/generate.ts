@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { keysTable } from '../src/config/keys-table.ts';
+import { metricsTable } from '../src/metrics/metrics-table.ts';
 import { optionsTable } from '../src/pool/options-table.ts';
 
 /** A part of a file that comes from the source. */
@@ -16,6 +17,7 @@ interface GeneratedPart {
 export const generatedParts: readonly GeneratedPart[] = [
   { path: 'README.md', name: 'keys', content: keysTable },
   { path: 'docs/pool.md', name: 'options', content: optionsTable },
+  { path: 'docs/metrics.md', name: 'metrics', content: metricsTable },
 ];
 
 /** A file's text with its generated part as the source has it now. */

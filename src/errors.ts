@@ -60,7 +60,7 @@ export function formatProblem({ file, line, section, key, message }: Problem): s
   return `${place}: ${subject}${message}`;
 }
 
-/** An address of `bind` cannot be listened on; `problems` holds all of those. What listened before goes on. */
+/** An address of `bind` or `metrics_bind` cannot be listened on; `problems` holds all of those. What listened before goes on. */
 export class BindError extends ProcessHandlerError {
   readonly problems: readonly Problem[];
 

@@ -76,7 +76,7 @@ export function checkAgreement(sections: readonly TypedSection[]): Problem[] {
 /** Addresses that are bound twice. Of port 0 each is another. */
 export function checkAddresses(sections: readonly TypedSection[]): Problem[] {
   const owners = new Map<string, string>();
-  return sections.flatMap(({ resolved, config }) =>
+  const bound = sections.flatMap(({ resolved, config }) =>
     (config.bind ?? []).flatMap(address => {
       const text = formatAddress(address);
       const owner = owners.get(text);
@@ -91,6 +91,23 @@ export function checkAddresses(sections: readonly TypedSection[]): Problem[] {
       return [];
     }),
   );
+  return [...bound, ...checkMetricsAddress(sections, owners)];
+}
+
+/** @param owners the sections that bind an address */
+function checkMetricsAddress(
+  sections: readonly TypedSection[],
+  owners: ReadonlyMap<string, string>,
+): Problem[] {
+  return sections.flatMap(({ resolved, config: { metricsBind: address } }) => {
+    if (!address || (address.type === 'tcp' && address.port === 0)) return [];
+    const text = formatAddress(address);
+    const owner = owners.get(text);
+    if (owner === undefined) return [];
+    const origin = resolved.values.get('metrics_bind')?.origin;
+    const message = `${text} is bound by [${owner}] already`;
+    return problemAt(resolved.name, 'metrics_bind', origin, 'PH_ERR_CONFIG_BIND', message);
+  });
 }
 
 function originOf({ resolved }: TypedSection, key: string) {

@@ -333,8 +333,7 @@ export const KEYS = [
     kind: address,
     default: undefined,
     scope: 'supervisor',
-    doc: 'Address on which the supervisor serves metrics.',
-    inert: 'metrics are not there yet',
+    doc: 'Address on which the supervisor serves metrics for Prometheus, its health and its status over HTTP.',
   },
   {
     name: 'on_ready',

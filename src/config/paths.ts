@@ -12,7 +12,7 @@ type Check = [key: string, code: string, problem: string | undefined];
 const longestSocketPath = 107;
 
 export function checkPaths({ resolved, config }: TypedSection): Problem[] {
-  const { task, pidfile, logFile, basePath, envFile, bind = [] } = config;
+  const { task, pidfile, logFile, basePath, envFile, bind = [], metricsBind } = config;
   const checks: Check[] = [
     ['task', 'PH_ERR_CONFIG_TASK_MISSING', task && readableFile('the task module', task)],
     [
@@ -23,6 +23,7 @@ export function checkPaths({ resolved, config }: TypedSection): Problem[] {
     ['log_file', 'PH_ERR_CONFIG_PATH', logFile && appendableFile(logFile)],
     ['base_path', 'PH_ERR_CONFIG_PATH', basePath && directory(basePath)],
     ['env_file', 'PH_ERR_CONFIG_PATH', envFile && readableFile('the env_file', envFile)],
+    ['metrics_bind', 'PH_ERR_CONFIG_PATH', metricsBind && socketPlace(metricsBind)],
     ...bind.map(address => ['bind', 'PH_ERR_CONFIG_PATH', socketPlace(address)] satisfies Check),
   ];
   return checks.flatMap(([key, code, problem]) => {

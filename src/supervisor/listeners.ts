@@ -2,7 +2,7 @@
 
 import { type Address, formatAddress } from '../config/kinds/places.ts';
 import { problemAt } from '../config/section.ts';
-import type { Configuration, SectionConfig } from '../config/types.ts';
+import type { Configuration } from '../config/types.ts';
 import { BindError, type Problem, ProcessHandlerError } from '../errors.ts';
 import {
   bindAddress,
@@ -11,6 +11,7 @@ import {
   listenOn,
   openFd,
   type SocketMaker,
+  type SocketSettings,
 } from './listening-socket.ts';
 
 export interface ListenersOptions {
@@ -30,9 +31,23 @@ export interface PreparedListeners {
   rollback(): void;
 }
 
+/** An address that a configuration names. */
+interface Wanted {
+  readonly key: string;
+  readonly address: Address;
+  readonly settings: SocketSettings;
+  /** Where it is written. */
+  readonly section: string;
+  readonly setting: 'bind' | 'metrics_bind';
+}
+
+/** Few ask at the same time, and only processes of the supervisor's own user where it is a Unix socket. */
+const metricsSettings: SocketSettings = { backlog: 128, umask: undefined, user: undefined, group: undefined };
+
 export class Listeners {
   /** By key, so that the same address keeps its socket. */
   #current: ReadonlyMap<string, HeldSocket> = new Map();
+  #metrics: HeldSocket | undefined;
   /** Came with the process, and no section has asked for them yet. */
   readonly #inherited = new Map<string, HeldSocket>();
   readonly #activated = new Set<HeldSocket>();
@@ -43,6 +58,11 @@ export class Listeners {
   constructor({ inherited = new Map(), foreign = new Set(), activated = [] }: ListenersOptions = {}) {
     this.#startedWith = { inherited, foreign, activated };
     this.#isInCharge = inherited.size === 0;
+  }
+
+  /** That of `metrics_bind`, for this process itself to serve. */
+  get metrics(): HeldSocket | undefined {
+    return this.#metrics;
   }
 
   /** What the next supervisor can take over: key → fd. */
@@ -69,17 +89,15 @@ export class Listeners {
     const next = new Map<string, HeldSocket>();
     const before = new Set([...this.#current.values(), ...this.#inherited.values()]);
     const problems: Problem[] = [];
-    for (const config of configuration.sections.values()) {
-      for (const address of config.bind ?? []) {
-        try {
-          const key = keyOf(address, config);
-          next.set(key, this.#known(key) ?? (await this.#open(address, config, [...next.values()])));
-        } catch (error) {
-          problems.push(this.#problemOf(configuration, config.name, address, error as Error));
-        }
+    const wanted = wantedBy(configuration);
+    for (const each of wanted) {
+      try {
+        next.set(each.key, this.#known(each.key) ?? (await this.#open(each, [...next.values()])));
+      } catch (error) {
+        problems.push(this.#problemOf(configuration, each, error as Error));
       }
     }
-    const prepared = this.#prepared(configuration, next, before);
+    const prepared = this.#prepared(wanted, next, before);
     if (problems.length === 0) return prepared;
     prepared.rollback();
     throw new BindError(problems);
@@ -105,10 +123,11 @@ export class Listeners {
     for (const socket of [...this.#current.values(), ...this.#inherited.values()]) socket.own();
   }
 
-  /** Workers go on accepting from those that they have. */
-  close(): void {
-    for (const socket of this.#current.values()) socket.close();
-    this.#current = new Map();
+  /** Closes all but those that stay; workers go on accepting from those that they have. */
+  close(stays: (socket: HeldSocket) => boolean = () => false): void {
+    const sockets = [...this.#current];
+    for (const [, socket] of sockets) if (!stays(socket)) socket.close();
+    this.#current = new Map(sockets.filter(([, socket]) => stays(socket)));
     this.closeUnclaimed();
   }
 
@@ -129,17 +148,17 @@ export class Listeners {
     return socket?.file === 'gone' ? undefined : socket;
   }
 
-  async #open(address: Address, config: SectionConfig, wanted: readonly HeldSocket[]): Promise<HeldSocket> {
+  async #open({ address, settings }: Wanted, others: readonly HeldSocket[]): Promise<HeldSocket> {
     const activated = await this.#findActivated(address);
-    if (activated && !wanted.includes(activated)) {
-      listenOn(activated, config);
+    if (activated && !others.includes(activated)) {
+      listenOn(activated, settings);
       return activated;
     }
-    const owner = [...wanted, ...this.#current.values()].find(
+    const owner = [...others, ...this.#current.values()].find(
       ({ fd }) => address.type === 'fd' && fd === address.fd,
     );
     if (owner) throw new Error(`is in use for ${owner.address}`);
-    return bindAddress(address, config);
+    return bindAddress(address, settings);
   }
 
   async #findActivated(address: Address): Promise<HeldSocket | undefined> {
@@ -151,51 +170,69 @@ export class Listeners {
   }
 
   #prepared(
-    { sections }: Configuration,
+    wanted: readonly Wanted[],
     next: ReadonlyMap<string, HeldSocket>,
     before: ReadonlySet<HeldSocket>,
   ): PreparedListeners {
-    const wanted = new Set(next.values());
+    const sockets = new Set(next.values());
+    const socketOf = ({ key }: Wanted) => next.get(key) as HeldSocket;
     return {
-      of: section => {
-        const config = sections.get(section);
-        return (config?.bind ?? []).map(
-          address => next.get(keyOf(address, config as SectionConfig)) as HeldSocket,
-        );
-      },
+      of: name =>
+        wanted.filter(({ section, setting }) => section === name && setting === 'bind').map(socketOf),
       commit: () => {
-        const dropped = [...this.#current.values()].filter(socket => !wanted.has(socket));
+        const dropped = [...this.#current.values()].filter(socket => !sockets.has(socket));
         this.#current = next;
+        this.#metrics = wanted.filter(({ setting }) => setting === 'metrics_bind').map(socketOf)[0];
         for (const key of next.keys()) this.#inherited.delete(key);
-        for (const socket of wanted) this.#activated.delete(socket);
+        for (const socket of sockets) this.#activated.delete(socket);
         for (const socket of dropped) socket.close();
-        for (const config of sections.values()) {
-          for (const address of config.bind ?? []) next.get(keyOf(address, config))?.listen(config.backlog);
-        }
+        for (const each of wanted) socketOf(each).listen(each.settings.backlog);
       },
       rollback: () => {
         // What somebody else made cannot be made again.
-        for (const socket of wanted) if (!before.has(socket) && socket.maker === 'ph') socket.close();
+        for (const socket of sockets) if (!before.has(socket) && socket.maker === 'ph') socket.close();
       },
     };
   }
 
-  #problemOf(configuration: Configuration, section: string, address: Address, error: Error): Problem {
-    const { file, directory, originOf } = configuration;
-    const origin = originOf(section, 'bind');
+  #problemOf(configuration: Configuration, wanted: Wanted, error: Error): Problem {
+    const { file, directory, originOf, supervisor } = configuration;
+    const { section, setting, address } = wanted;
+    const origin = originOf(section, setting);
     let message = `${formatAddress(address)} ${reasonOf(error, address)}`;
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE' && this.#activated.size > 0) {
+    const isInUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    if (isInUse && this.#activated.size > 0) {
       const passed = [...this.#activated].map(socket => socket.address).join(', ');
       message += `; the service manager has passed on ${passed}, which has to be written just so`;
+    } else if (isInUse && setting === 'metrics_bind' && !supervisor.singleInstance) {
+      message += '; each instance needs an address of its own: ph run --set metrics_bind=HOST:PORT';
     }
-    return problemAt(section, 'bind', origin, 'PH_ERR_BIND', message, file ?? directory);
+    return problemAt(section, setting, origin, 'PH_ERR_BIND', message, file ?? directory);
   }
 }
 
+function wantedBy({ sections, supervisor }: Configuration): Wanted[] {
+  const wanted: Wanted[] = [...sections.values()].flatMap(config =>
+    (config.bind ?? []).map(address => ({
+      key: keyOf(address, config.name),
+      address,
+      settings: config,
+      section: config.name,
+      setting: 'bind' as const,
+    })),
+  );
+  const { metricsBind: address } = supervisor;
+  const [section] = sections.keys();
+  if (!address || section === undefined) return wanted;
+  // A key of its own: what this process serves cannot become a socket of workers, nor the other way round.
+  const key = `${formatAddress(address)} for metrics`;
+  return [...wanted, { key, address, settings: metricsSettings, section, setting: 'metrics_bind' }];
+}
+
 /** Of port 0 each section has its own. */
-function keyOf(address: Address, { name }: SectionConfig): string {
+function keyOf(address: Address, section: string): string {
   const text = formatAddress(address);
-  return address.type === 'tcp' && address.port === 0 ? `${text} of [${name}]` : text;
+  return address.type === 'tcp' && address.port === 0 ? `${text} of [${section}]` : text;
 }
 
 function take(fd: number, maker: SocketMaker): HeldSocket {

@@ -1,7 +1,7 @@
 /** One listening socket of the supervisor: where it came from, and whose it is when it is no longer wanted. */
 
 import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { isIP, type Server } from 'node:net';
 import { type Address, formatAddress } from '../config/kinds/places.ts';
 import type { SectionConfig } from '../config/types.ts';
 import type { ListeningSocket } from '../group/spawn.ts';
@@ -9,6 +9,9 @@ import { SocketFile } from '../socket-file.ts';
 import { unixPathOf } from './activation.ts';
 import { BoundSocket, bindTcp } from './bind.ts';
 import { bindUnixSocket } from './unix-socket.ts';
+
+/** What else than its address makes a socket. */
+export type SocketSettings = Pick<SectionConfig, 'backlog' | 'umask' | 'user' | 'group'>;
 
 /** Who made a socket decides what becomes of it: only what is ours ends with us. */
 export type SocketMaker = 'ph' | 'others';
@@ -19,6 +22,8 @@ export class HeldSocket implements ListeningSocket {
   readonly maker: SocketMaker;
   readonly #socket: BoundSocket;
   readonly #file: SocketFile | undefined;
+  /** Of this process, and accepts from it. */
+  #server: Server | undefined;
   /** Another supervisor holds it as well, and goes on with it. */
   #isShared = false;
   #isClosed = false;
@@ -42,8 +47,21 @@ export class HeldSocket implements ListeningSocket {
     return this.#file?.state;
   }
 
+  /** Whether this process itself serves it, and no other one will. */
+  get isServedHere(): boolean {
+    return this.#server !== undefined && !this.#isShared;
+  }
+
   listen(backlog: number): void {
-    this.#socket.listen(backlog);
+    // Its server listens.
+    if (!this.#server) this.#socket.listen(backlog);
+  }
+
+  /** Lets a server of this process accept from it, until it is closed. */
+  serve(server: Server): void {
+    this.#server = server;
+    // Whatever ends that, `close()` is next.
+    server.listen({ fd: this.fd });
   }
 
   /** Another supervisor goes on with it. */
@@ -63,15 +81,16 @@ export class HeldSocket implements ListeningSocket {
     this.#isClosed = true;
     // First, so that no connection comes in for the last worker that closes it.
     if (!this.#isShared) this.#file?.remove();
-    this.#socket.close();
+    if (this.#server) this.#server.close();
+    else this.#socket.close();
   }
 }
 
 /** Binds an address, and listens. Throws an `Error` that says why it cannot; then nothing is left of it. */
-export async function bindAddress(address: Address, config: SectionConfig): Promise<HeldSocket> {
-  const held = await bind(address, config);
+export async function bindAddress(address: Address, settings: SocketSettings): Promise<HeldSocket> {
+  const held = await bind(address, settings);
   try {
-    listenOn(held, config);
+    listenOn(held, settings);
     return held;
   } catch (error) {
     if (held.maker === 'ph') held.close();
@@ -80,7 +99,7 @@ export async function bindAddress(address: Address, config: SectionConfig): Prom
 }
 
 /** Throws where it cannot listen, such as a connection that was passed on in the place of a listening socket. */
-export function listenOn(held: HeldSocket, { backlog }: SectionConfig): void {
+export function listenOn(held: HeldSocket, { backlog }: SocketSettings): void {
   try {
     held.listen(backlog);
   } catch (error) {
@@ -97,12 +116,12 @@ export function openFd(fd: number, maker: SocketMaker): HeldSocket {
   }
 }
 
-async function bind(address: Address, config: SectionConfig): Promise<HeldSocket> {
+async function bind(address: Address, settings: SocketSettings): Promise<HeldSocket> {
   switch (address.type) {
     case 'fd':
       return openFd(address.fd, 'others');
     case 'unix':
-      return new HeldSocket(await bindUnixSocket(address.path, config), 'ph', address.path);
+      return new HeldSocket(await bindUnixSocket(address.path, settings), 'ph', address.path);
     case 'tcp':
       return new HeldSocket(bindTcp(await ipOf(address.host), address.port), 'ph');
   }

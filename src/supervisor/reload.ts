@@ -43,6 +43,7 @@ export interface PreparedChange {
 
 export class Reload {
   readonly #options: ReloadOptions;
+  readonly #outcomes = { done: 0, failed: 0, 'given-up': 0 };
   #underWay = false;
   /** Another request came while one was under way: the files may have changed since that one read them. */
   #again = false;
@@ -66,6 +67,11 @@ export class Reload {
   /** Whether it is open if a new configuration takes effect. */
   get isUnderWay(): boolean {
     return this.#underWay;
+  }
+
+  /** How many reloads ended how; those that gave way to a newer one, or to a stop, were given up. */
+  get outcomes(): Readonly<Record<'done' | 'failed' | 'given-up', number>> {
+    return this.#outcomes;
   }
 
   /** Resolves when none is under way. */
@@ -109,15 +115,19 @@ export class Reload {
     do {
       this.#again = false;
       failure = undefined;
+      let outcome: keyof Reload['outcomes'] = 'done';
+      const isReload = this.#what === undefined;
       logger.info(this.#what ?? 'reloading');
       try {
         await this.#try();
       } catch (error) {
         failure = error;
         const message = error instanceof Error ? error.message : String(error);
-        if (this.#again || this.#cancelled) logger.info(`reload given up: ${message}`);
+        outcome = this.#again || this.#cancelled ? 'given-up' : 'failed';
+        if (outcome === 'given-up') logger.info(`reload given up: ${message}`);
         else logger.error(fieldsOf(error), `reload failed, everything stays as it was: ${message}`);
       }
+      if (isReload) this.#outcomes[outcome]++;
     } while (this.#again && !this.#cancelled);
     this.#underWay = false;
     this.#restarts = new Set();

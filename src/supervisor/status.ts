@@ -34,7 +34,8 @@ export function statusOf(source: StatusSource): Status {
       node: process.version,
       file: configuration.file ?? null,
       directory: configuration.directory,
-      startedAt: new Date(Date.now() - uptime).toISOString(),
+      // Not the difference of two clocks: it is to be the same whenever it is asked for.
+      startedAt: new Date(performance.timeOrigin).toISOString(),
       uptime,
       rss: process.memoryUsage.rss(),
       cpu: load.cpu.percent,

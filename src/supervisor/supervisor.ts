@@ -4,11 +4,13 @@ import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import type { ErrorReport } from '../channel/control.ts';
 import type { Configuration, SectionConfig } from '../config/types.ts';
+import type { Status } from '../control/protocol.ts';
 import { BootError, BusyError, ExitCode, StoppingError } from '../errors.ts';
 import { AwakeClock } from '../group/clock.ts';
 import type { Group } from '../group/group.ts';
 import { LoadMeter } from '../load-meter.ts';
 import { Logs } from '../log/logs.ts';
+import { MetricsServer } from '../metrics/server.ts';
 import { withResolvers } from '../promise.ts';
 import { claim } from './claim.ts';
 import { type ContainerRole, isHopeless, noteOf } from './container.ts';
@@ -76,6 +78,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #reload: Reload | undefined;
   #upgrade: Upgrade | undefined;
   #control: Control | undefined;
+  #metrics: MetricsServer | undefined;
   readonly #load = new LoadMeter();
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
@@ -142,6 +145,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       await this.#supervise(configuration, sections, sockets);
     } finally {
       this.#listeners.close();
+      this.#metrics?.close();
       await this.#control?.close();
       this.#instance?.release();
       await this.#logs.close();
@@ -165,7 +169,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#reload?.cancel();
     this.#upgrade?.stop();
     // Only workers hold the sockets then, and the last one that has nobody left to accept ends them.
-    this.#listeners.close();
+    this.#listeners.close(socket => socket.isServedHere);
     for (const group of this.#allGroups()) group.stop();
     this.#checkStopped();
   }
@@ -196,6 +200,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isInCharge = true;
     this.#logger.warn('the supervisor that was to be replaced is gone; this one takes its place');
     this.#listeners.takeCharge();
+    this.#serveMetrics();
     void this.#control?.open();
     try {
       this.#instance?.takeCharge();
@@ -229,6 +234,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     this.#control = this.#createControl(sections);
     if (this.#isInCharge) void this.#control.open();
+    this.#metrics = this.#createMetrics(sections, this.#reload);
+    this.#serveMetrics();
     const files = new FileKeeper({
       logger: this.#logger,
       pidfiles: () => this.#instance?.pidfiles ?? [],
@@ -263,21 +270,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #createControl(sections: Sections): Control {
     const configuration = () => this.#configuration as Configuration;
     const { number: instance } = this.#instance as Instance;
-    const status = () =>
-      statusOf({
-        configuration: configuration(),
-        sections,
-        instance,
-        state: this.#state,
-        busyWith: this.#busyWith,
-        load: this.#load.read(),
-        now: this.#clock.now(),
-      });
     return new Control({
       logger: this.#logger,
       path: () => nameFor(configuration().supervisor.controlSocket, instance),
       handlers: new Operations({
-        status,
+        status: () => this.#status(sections),
         configuration,
         sections,
         load: this.#options.load,
@@ -289,6 +286,32 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           await this.#stopped.promise;
         },
       }),
+    });
+  }
+
+  #createMetrics(sections: Sections, reload: Reload): MetricsServer {
+    return new MetricsServer({
+      logger: this.#logger,
+      status: () => this.#status(sections),
+      groups: () => sections.groups.values(),
+      reloads: () => reload.outcomes,
+    });
+  }
+
+  /** Not while the supervisor goes on that this one is to replace: that one does. */
+  #serveMetrics(): void {
+    if (this.#isInCharge) this.#metrics?.serve(this.#listeners.metrics);
+  }
+
+  #status(sections: Sections): Status {
+    return statusOf({
+      configuration: this.#configuration as Configuration,
+      sections,
+      instance: (this.#instance as Instance).number,
+      state: this.#state,
+      busyWith: this.#busyWith,
+      load: this.#load.read(),
+      now: this.#clock.now(),
     });
   }
 
@@ -311,6 +334,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       obstacle: () => this.#obstacleToUpgrade(),
       onSuccess: pid => {
         this.#reporter.retire();
+        this.#metrics?.handOver(pid);
         this.stop(`pid ${pid} is in charge`);
       },
       onFailure: missed => {
@@ -359,6 +383,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isInCharge = true;
     this.#listeners.takeCharge();
     this.#setState('running');
+    this.#serveMetrics();
     const unclaimed = this.#listeners.closeUnclaimed();
     if (unclaimed.length > 0) this.#logger.warn(`no section has asked for ${unclaimed.join(', ')}: closed`);
     if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
@@ -446,6 +471,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #commit({ next, serving, added, claim, restarts, what }: PreparedChange): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
     this.#sections?.commit(serving, added, claim, restarts);
+    this.#serveMetrics();
     for (const key of ['daemonize', 'singleInstance'] as const) {
       if (next.supervisor[key] !== this.#configuration?.supervisor[key]) {
         this.#logger.warn(`a changed ${key} takes effect at the next start`);

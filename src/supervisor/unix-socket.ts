@@ -4,10 +4,10 @@ import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { accountIds } from '../account.ts';
-import type { SectionConfig } from '../config/types.ts';
 import { AccountError } from '../errors.ts';
 import { type BoundSocket, bindUnix } from './bind.ts';
 import { tryLock } from './instance-lock.ts';
+import type { SocketSettings } from './listening-socket.ts';
 
 /** Owner and group may connect: to do that, a process has to be allowed to write. */
 const defaultMode = 0o660;
@@ -16,12 +16,12 @@ const lockLimit = 2000;
 const retryDelay = 10;
 
 /** Takes the place of a socket that nobody serves any more. Throws where somebody does, and what the system refuses. */
-export async function bindUnixSocket(path: string, config: SectionConfig): Promise<BoundSocket> {
+export async function bindUnixSocket(path: string, settings: SocketSettings): Promise<BoundSocket> {
   const unlock = await lock(path);
   try {
     for (;;) {
       try {
-        return give(bindUnix(path), path, config);
+        return give(bindUnix(path), path, settings);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       }
@@ -43,7 +43,7 @@ async function lock(path: string): Promise<() => void> {
 }
 
 /** It does not listen yet, so nobody can come in before these are set. */
-function give(socket: BoundSocket, path: string, { umask, user, group }: SectionConfig): BoundSocket {
+function give(socket: BoundSocket, path: string, { umask, user, group }: SocketSettings): BoundSocket {
   try {
     chmodSync(path, umask === undefined ? defaultMode : 0o666 & ~umask);
     if (user !== undefined || group !== undefined) {

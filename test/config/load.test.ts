@@ -393,6 +393,12 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(binding('h:0', 'h:0, h:1', 'fd://3')), [], 'port 0 is another one each time');
     assert.deepEqual(summary(binding('h:0, h:0')), ['BIND 3 [s0] bind']);
     assert.deepEqual(summary(binding('h:0', 'h:0, h:0')), ['BIND 6 [s1] bind']);
+    const metrics = (address: string) =>
+      read(t, `${JOB}bind = h:1, h:0\nmetrics_bind = ${address}\n`).problems;
+    assert.deepEqual(summary(metrics('h:1')), ['BIND 4 [job] metrics_bind']);
+    assert.equal(metrics('h:1')[0]?.message, 'h:1 is bound by [job] already');
+    assert.deepEqual(summary([...metrics('h:0'), ...metrics('h:2')]), []);
+    assert.match(metrics('unix:nowhere/a')[0]?.message ?? '', /^the directory .*\/nowhere does not exist$/);
   });
 
   it('are queue and queue_url', t => {
@@ -404,11 +410,11 @@ describe('keys that belong together', () => {
 describe('notes', () => {
   it('tell which keys are set without effect, once each', t => {
     const ini = '[DEFAULT]\ntask = job.js\nqueue_url = redis://h\nschedule =\n[a]\nqueue = q\n[b]\n';
-    const { notes, configuration } = read(t, ini, { env: { PH_METRICS_BIND: 'h:2' } });
+    const { notes, configuration } = read(t, ini, { env: { PH_CONCURRENCY: '2' } });
     assert.deepEqual(summary(notes), [
       'PH_NOTE_INERT 3 [DEFAULT] queue_url',
       'PH_NOTE_INERT 6 [a] queue',
-      'PH_NOTE_INERT metrics_bind',
+      'PH_NOTE_INERT concurrency',
     ]);
     for (const { message } of notes) assert.match(message, /^set, but without effect in this version: /);
     assert.equal(configuration?.sections.get('a')?.queue, 'q');

@@ -242,13 +242,18 @@ test("S23 a file in the place of a removed socket is somebody else's, and stays"
 test('fd://N is the listening socket that ph was started with, also as a daemon', async t => {
   const socket = hold(t, bindTcp('127.0.0.1', 0));
   const address = `127.0.0.1:${portOf(socket)}`;
-  const { ph, project } = await start(t, { bind: 'fd://3' }, { fds: [socket.fd] });
+  const other = hold(t, bindTcp('127.0.0.1', 0));
+  const metrics = `127.0.0.1:${portOf(other)}`;
+  const fds = [socket.fd, other.fd];
+  const { ph, project } = await start(t, { bind: 'fd://3', metrics_bind: 'fd://4' }, { fds });
   assert.deepEqual(await addressesOf(ph), [address]);
   assert.equal((await ask(address)).address, address);
+  assert.equal(await fetchBody(metrics, '/livez'), 'ok\n');
   assert.equal((await ph.stop()).code, 0);
 
-  const daemon = await startDaemon(t, project, { fds: [socket.fd], args: ['--set', 'log_file=ph.log'] });
+  const daemon = await startDaemon(t, project, { fds, args: ['--set', 'log_file=ph.log'] });
   assert.equal((await ask(address)).address, address);
+  assert.equal(await fetchBody(metrics, '/livez'), 'ok\n');
   process.kill(daemon, 'SIGTERM');
   await until('the daemon is gone', () => !isAlive(daemon));
   assert.equal(await new Client(address).connected().then(({ socket }) => socket.destroy().destroyed), true);

@@ -80,11 +80,12 @@ async function supervise(file: string | undefined, flags: RunFlags, start: Start
   }
 }
 
-async function goToBackground({ sections }: Configuration): Promise<ExitCode> {
+async function goToBackground({ sections, supervisor }: Configuration): Promise<ExitCode> {
   // The configuration does not load without a log file for each section.
   const [first] = sections.values();
   const bound = [...sections.values()].flatMap(({ bind = [] }) => bind);
-  const fds = bound.flatMap(address => (address.type === 'fd' ? address.fd : []));
+  const addresses = [...bound, ...(supervisor.metricsBind ? [supervisor.metricsBind] : [])];
+  const fds = addresses.flatMap(address => (address.type === 'fd' ? address.fd : []));
   const outcome = await startDaemon(first?.logFile as string, [
     ...fds,
     ...activatedFds(process.env, process.pid),
