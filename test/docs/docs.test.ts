@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { generated, generatedParts } from '../../docs/generate.ts';
 import { addressesOf, fetchBody } from '../helpers/clients.ts';
+import { promtool } from '../helpers/metrics.ts';
 import { runPh, startPh } from '../helpers/ph.ts';
 import { createProject, packageRoot } from '../helpers/project.ts';
 
@@ -112,4 +113,21 @@ test('the RpcWorker and the clients of docs/rpc.md do as its text says', async t
     });
     assert.equal(printed, printedBy(file));
   }
+});
+
+test('the rules of docs/metrics.md ask for metrics that there are; promtool, where there is one, takes them and the configuration', t => {
+  const text = read('docs/metrics.md');
+  const yaml = (file: string) =>
+    new RegExp(`\`\`\`yaml\\n# ${file}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1] ?? '';
+  const rules = yaml('ph\\.rules\\.yml');
+  const names = new Set(rules.match(/\bph_\w+/g)?.map(name => name.replace(/_bucket$/, '')));
+  const known = new Set(text.match(/(?<=^\| `)ph_\w+/gm));
+  assert.ok(names.size > 5);
+  assert.deepEqual(
+    [...names].filter(name => !known.has(name)),
+    [],
+  );
+  const project = createProject(t, { 'ph.rules.yml': rules, 'prometheus.yml': yaml('prometheus\\.yml') });
+  const verdict = promtool(['check', 'config', project.path('prometheus.yml')]);
+  if (verdict !== undefined) assert.match(verdict, /SUCCESS: 9 rules found/);
 });
