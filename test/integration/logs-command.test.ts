@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { runCommand, startCommand } from '../helpers/command.ts';
 import { untilLogged } from '../helpers/log-file.ts';
@@ -226,9 +235,16 @@ test('where there is no log to show it says why, with the exit code of the reaso
     assert.deepEqual({ args, code: exit.code, stdout }, { args, code, stdout: '' });
     assert.match(stderr, message);
   }
+  project.write('a.log', line('newest', 1));
+  mkdirSync(project.path('a.log.1'));
+  const unreadable = await logs('a');
+  assert.equal(unreadable.code, 1);
+  assert.match(unreadable.stderr, /^ph: .*a\.log\.1 cannot be read: illegal operation on a directory\n$/);
+
   assert.equal((await logs('p', '-n', '1')).stdout, '    and a second line\n');
 
   // What is wrong elsewhere hides no log.
+  rmdirSync(project.path('a.log.1'));
   project.write('a.log', line('still there', 1));
   project.write('ph.ini', '[a]\ntask = gone.mjs\nthreads = many\nlog_file = a.log\n[b]\ntask = app.mjs\n');
   const { code, lines, stderr } = await logs('--json');

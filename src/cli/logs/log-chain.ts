@@ -1,6 +1,8 @@
 /** A log file and the rotated ones before it, found by what they are and not by their names, which rotation changes. */
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { ExitCode, NoLogFileError } from '../../errors.ts';
+import { reasonOf } from '../../log/target.ts';
 
 /** Which file it is, whatever its name. */
 export interface FileId {
@@ -11,10 +13,12 @@ export interface FileId {
 export class LogFile implements FileId {
   readonly dev: number;
   readonly ino: number;
+  readonly #path: string;
   readonly #fd: number;
 
   /** @throws the system's error */
   constructor(path: string) {
+    this.#path = path;
     this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const { dev, ino } = fstatSync(this.#fd);
     this.dev = dev;
@@ -30,10 +34,18 @@ export class LogFile implements FileId {
     return fstatSync(this.#fd).mtimeMs;
   }
 
-  /** At most `length` bytes from `offset` on; none at its end. */
+  /**
+   * At most `length` bytes from `offset` on; none at its end.
+   *
+   * @throws {NoLogFileError}
+   */
   read(offset: number, length: number): Buffer {
     const buffer = Buffer.allocUnsafe(length);
-    return buffer.subarray(0, readSync(this.#fd, buffer, 0, length, offset));
+    try {
+      return buffer.subarray(0, readSync(this.#fd, buffer, 0, length, offset));
+    } catch (error) {
+      throw unreadable(this.#path, error);
+    }
   }
 
   close(): void {
@@ -93,11 +105,12 @@ export class LogChain {
   }
 
   #open(number: number): LogFile | undefined {
+    const name = this.#name(number);
     try {
-      return new LogFile(this.#name(number));
+      return new LogFile(name);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      throw unreadable(name, error);
     }
   }
 
@@ -116,6 +129,10 @@ export class LogChain {
   #name(number: number): string {
     return number === 0 ? this.path : `${this.path}.${number}`;
   }
+}
+
+function unreadable(path: string, error: unknown): NoLogFileError {
+  return new NoLogFileError(`${path} cannot be read: ${reasonOf(error)}`, ExitCode.failed);
 }
 
 export function isSame(a: FileId, b: FileId): boolean {
