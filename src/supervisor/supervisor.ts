@@ -10,24 +10,23 @@ import { AwakeClock } from '../group/clock.ts';
 import type { Group } from '../group/group.ts';
 import { LoadMeter } from '../load-meter.ts';
 import { Logs } from '../log/logs.ts';
-import { MetricsServer } from '../metrics/server.ts';
 import { withResolvers } from '../promise.ts';
 import { claim } from './claim.ts';
 import { type ContainerRole, isHopeless, noteOf } from './container.ts';
-import { Control } from './control.ts';
 import { FileKeeper } from './file-keeper.ts';
+import { Front } from './front.ts';
 import type { Handover } from './handover.ts';
 import { Instance, nameFor } from './instance.ts';
 import { Listeners, type PreparedListeners } from './listeners.ts';
-import { Operations } from './operations.ts';
 import type { Origin } from './origin.ts';
 import { type Change, type PreparedChange, Reload } from './reload.ts';
 import { Reporter } from './reporter.ts';
 import { Sections } from './sections.ts';
-import { type HandledSignal, SignalQueue } from './signals.ts';
+import { SignalQueue } from './signals.ts';
 import { statusOf } from './status.ts';
 import type { SystemdOptions } from './systemd.ts';
 import { Upgrade } from './upgrade.ts';
+import { Verbs } from './verbs.ts';
 
 export type SupervisorState = 'starting' | 'running' | 'stopping' | 'stopped';
 
@@ -60,9 +59,6 @@ const longestStep = 2 * tickInterval;
 /** How often pidfiles and the files of sockets are looked after, in ticks. */
 const fileTicks = 10;
 
-/** A Ctrl-C of a container's terminal reaches this process, and its shell, which passes it on: a second time, ms. */
-const echoTime = 200;
-
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: SupervisorOptions;
   readonly #logs: Logs;
@@ -77,23 +73,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #sections: Sections | undefined;
   #reload: Reload | undefined;
   #upgrade: Upgrade | undefined;
-  #control: Control | undefined;
-  #metrics: MetricsServer | undefined;
+  #front: Front | undefined;
   readonly #load = new LoadMeter();
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
-  #interruptedAt: number | undefined;
-  readonly #verbs: Readonly<Record<HandledSignal, () => void>> = {
-    SIGTERM: () => this.stop('SIGTERM'),
-    SIGINT: () => this.#interrupt(),
-    SIGQUIT: () => this.#endAtOnce('SIGQUIT'),
-    SIGHUP: () => void this.reload().catch(() => {}),
-    SIGTTIN: () => this.#scale(1),
-    SIGTTOU: () => this.#scale(-1),
-    SIGUSR1: () => this.#reopenLogs(),
-    SIGUSR2: () => void this.#upgrade?.request().catch(() => {}),
-    SIGWINCH: () => this.#idle(),
-  };
   #failure: Error | undefined;
   #exitCode: ExitCode = ExitCode.done;
 
@@ -122,9 +105,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const configuration = this.#options.load();
     this.#configuration = configuration;
     // Before there is a pidfile and until it is gone: a signal in between would leave it behind.
+    const verbs = this.#createVerbs();
     const signals = new SignalQueue(() =>
       setImmediate(() => {
-        for (const signal of signals.take()) this.#verbs[signal]();
+        for (const signal of signals.take()) verbs.act(signal);
       }),
     );
     // For an end that does not come this way: its last words are the ones that matter.
@@ -145,8 +129,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       await this.#supervise(configuration, sections, sockets);
     } finally {
       this.#listeners.close();
-      this.#metrics?.close();
-      await this.#control?.close();
+      await this.#front?.close();
       this.#instance?.release();
       await this.#logs.close();
       process.removeListener('exit', flush);
@@ -200,8 +183,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isInCharge = true;
     this.#logger.warn('the supervisor that was to be replaced is gone; this one takes its place');
     this.#listeners.takeCharge();
-    this.#serveMetrics();
-    void this.#control?.open();
+    void this.#front?.open();
     try {
       this.#instance?.takeCharge();
     } catch (error) {
@@ -232,10 +214,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       onBegin: () => this.#reporter.reloading(),
       onEnd: (failure, what) => this.#reporter.reloaded(failure, what),
     });
-    this.#control = this.#createControl(sections);
-    if (this.#isInCharge) void this.#control.open();
-    this.#metrics = this.#createMetrics(sections, this.#reload);
-    this.#serveMetrics();
+    this.#front = this.#createFront(sections, this.#reload);
+    if (this.#isInCharge) void this.#front.open();
     const files = new FileKeeper({
       logger: this.#logger,
       pidfiles: () => this.#instance?.pidfiles ?? [],
@@ -253,7 +233,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (++ticks % fileTicks > 0) return;
       this.#load.read();
       files.look();
-      this.#control?.look();
+      this.#front?.look();
     }, tickInterval);
     try {
       sections.start(sections.serving(configuration), section => sockets.of(section));
@@ -267,40 +247,45 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#logger.info('stopped');
   }
 
-  #createControl(sections: Sections): Control {
+  #createVerbs(): Verbs {
+    return new Verbs(
+      {
+        stop: reason => this.stop(reason),
+        endAtOnce: reason => this.#endAtOnce(reason),
+        reload: () => this.reload(),
+        upgrade: () => this.#requestUpgrade(),
+        scale: step => this.#scale(step),
+        idle: () => this.#idle(),
+        reopenLogs: () => this.#reopenLogs(),
+      },
+      this.#options.container,
+    );
+  }
+
+  #createFront(sections: Sections, reload: Reload): Front {
     const configuration = () => this.#configuration as Configuration;
-    const { number: instance } = this.#instance as Instance;
-    return new Control({
+    const { number } = this.#instance as Instance;
+    return new Front({
       logger: this.#logger,
-      path: () => nameFor(configuration().supervisor.controlSocket, instance),
-      handlers: new Operations({
-        status: () => this.#status(sections),
-        configuration,
-        sections,
-        load: this.#options.load,
-        change: change => this.reload(change),
-        idle: async () => this.#reload?.idle(),
-        upgrade: async () => this.#upgrade?.request() ?? Promise.reject(new StoppingError()),
-        stop: async () => {
-          this.stop('a command');
-          await this.#stopped.promise;
-        },
-      }),
-    });
-  }
-
-  #createMetrics(sections: Sections, reload: Reload): MetricsServer {
-    return new MetricsServer({
-      logger: this.#logger,
+      sections,
+      reload,
+      configuration,
+      controlPath: () => nameFor(configuration().supervisor.controlSocket, number),
+      metricsSocket: () => this.#listeners.metrics,
       status: () => this.#status(sections),
-      groups: () => sections.groups.values(),
-      reloads: () => reload.outcomes,
+      load: this.#options.load,
+      change: change => this.reload(change),
+      idle: () => reload.idle(),
+      upgrade: () => this.#requestUpgrade(),
+      stop: async () => {
+        this.stop('a command');
+        await this.#stopped.promise;
+      },
     });
   }
 
-  /** Not while the supervisor goes on that this one is to replace: that one does. */
-  #serveMetrics(): void {
-    if (this.#isInCharge) this.#metrics?.serve(this.#listeners.metrics);
+  #requestUpgrade(): Promise<number> {
+    return this.#upgrade?.request() ?? Promise.reject(new StoppingError());
   }
 
   #status(sections: Sections): Status {
@@ -334,7 +319,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       obstacle: () => this.#obstacleToUpgrade(),
       onSuccess: pid => {
         this.#reporter.retire();
-        this.#metrics?.handOver(pid);
+        this.#front?.handOver(pid);
         this.stop(`pid ${pid} is in charge`);
       },
       onFailure: missed => {
@@ -383,7 +368,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#isInCharge = true;
     this.#listeners.takeCharge();
     this.#setState('running');
-    this.#serveMetrics();
     const unclaimed = this.#listeners.closeUnclaimed();
     if (unclaimed.length > 0) this.#logger.warn(`no section has asked for ${unclaimed.join(', ')}: closed`);
     if (failed) this.#logger.warn(`started, but workers could not boot: ${failed}`);
@@ -392,7 +376,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #announce(bootFailures: ReadonlyMap<string, ErrorReport>): Promise<void> {
-    if (this.#options.handover) await this.#control?.open();
+    if (this.#options.handover) await this.#front?.open();
     await this.#reporter.ready(bootFailures);
     this.emit('ready', bootFailures);
   }
@@ -433,14 +417,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.quit(reason);
   }
 
-  #interrupt(): void {
-    const now = performance.now();
-    const echo = this.#options.container === 'under-shell' ? echoTime : 0;
-    if (this.#interruptedAt === undefined) this.stop('SIGINT');
-    else if (now - this.#interruptedAt > echo) this.#endAtOnce('a second SIGINT');
-    this.#interruptedAt ??= now;
-  }
-
   #idle(): void {
     if (!this.#options.isDaemon) return;
     this.#logger.info('draining all workers; SIGHUP or SIGTTIN starts them again');
@@ -471,7 +447,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #commit({ next, serving, added, claim, restarts, what }: PreparedChange): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
     this.#sections?.commit(serving, added, claim, restarts);
-    this.#serveMetrics();
+    if (this.#isInCharge) this.#front?.serveMetrics();
     for (const key of ['daemonize', 'singleInstance'] as const) {
       if (next.supervisor[key] !== this.#configuration?.supervisor[key]) {
         this.#logger.warn(`a changed ${key} takes effect at the next start`);

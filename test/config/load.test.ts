@@ -68,6 +68,11 @@ describe('a configuration', () => {
         singleInstance: true,
         controlSocket: undefined,
         metricsBind: undefined,
+        onReady: undefined,
+        onExit: undefined,
+        onFailed: undefined,
+        onReload: undefined,
+        hookTimeout: 30_000,
         procName: 'job',
         logFile: undefined,
         logLevel: 'info',
@@ -128,10 +133,20 @@ describe('a configuration', () => {
     assert.deepEqual(configuration?.supervisor, {
       daemonize: false,
       singleInstance: false,
-      controlSocket: undefined,
+      controlSocket: join(directory, '1.sock'),
       metricsBind: undefined,
+      onReady: undefined,
+      onReload: undefined,
+      hookTimeout: 30_000,
       pidfiles: [join(directory, '1'), join(directory, '2')],
     });
+  });
+
+  it('puts the control socket where it is told, beside the pidfile, or beside the file', t => {
+    const where = (keys: string) => read(t, `${JOB}${keys}`).configuration?.supervisor.controlSocket;
+    assert.equal(where('control_socket = /run/x.sock\n'), '/run/x.sock');
+    assert.equal(where('pidfile = /run/x.pid\n'), '/run/x.pid.sock');
+    assert.match(where('') ?? '', /^.*\/\.ph\.sock$/);
   });
 });
 
