@@ -1,6 +1,6 @@
 /** A user's project in a temporary directory, with this package installed. */
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -56,4 +56,11 @@ export function iniText(
       [`[${name}]`, ...Object.entries(keys).map(([key, value]) => `${key} = ${value}`), ''].join('\n'),
     )
     .join('\n');
+}
+
+/** The pidfiles and marks of upgrades in the project, by name; the control sockets beside them are none. */
+export function pidfilesOf({ directory }: Project): string[] {
+  return readdirSync(directory)
+    .filter(name => name.includes('.pid') && !name.includes('.sock'))
+    .sort();
 }

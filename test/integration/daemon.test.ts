@@ -143,7 +143,7 @@ test('S25 relative paths of the command line count from where it was given, daem
       .slice(from)
       .some(({ generation }) => generation === 2),
   );
-  assert.deepEqual(readdirSync(project.path('here')), ['a.log', 'a.pid', 'task.mjs']);
+  assert.deepEqual(readdirSync(project.path('here')), ['a.log', 'a.pid', 'a.pid.sock', 'task.mjs']);
 });
 
 function linkIfThere(path: string): string | undefined {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { type Ph, runPh, startPh } from '../helpers/ph.ts';
 import { until } from '../helpers/processes.ts';
-import { createProject, type Project } from '../helpers/project.ts';
+import { createProject, type Project, pidfilesOf } from '../helpers/project.ts';
 
 const ini = (single: boolean, pidfile = 'ph.pid') =>
   `[app]\ntask = task.mjs\nthreads = 0\npidfile = ${pidfile}\nsingle_instance = ${single}\n`;
@@ -23,8 +23,6 @@ function setUp(t: TestContext, files: Readonly<Record<string, string>> = {}) {
   };
   return { project, start };
 }
-
-const pidfilesOf = ({ directory }: Project) => readdirSync(directory).filter(name => name.includes('.pid'));
 
 /** The number that its worker and its log give, and the pid in the pidfile of that number. */
 async function identityOf(ph: Ph, project: Project) {

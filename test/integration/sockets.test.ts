@@ -411,7 +411,7 @@ test('S17 a reload to an address that cannot be had changes nothing, and the log
   const { msg, problems } = await ph.log(/reload failed, everything stays as it was/, mark);
   assert.match(msg, new RegExp(`ph\\.ini:5: \\[web\\] bind: ${address.replaceAll('.', '\\.')} is in use$`));
   assert.equal((problems as { line: number }[])[0]?.line, 5);
-  assert.deepEqual(filesOf(project), ['app.mjs', 'node_modules', 'ph.ini', 'ph.pid']);
+  assert.deepEqual(filesOf(project), ['app.mjs', 'node_modules', 'ph.ini', 'ph.pid', 'ph.pid.sock']);
   assert.equal((await ask(address)).pid, pid);
 
   project.write('broken.mjs', `throw new Error('not today');`);

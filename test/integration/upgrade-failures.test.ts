@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { rmSync, symlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { phEntry, runPh, startPh } from '../helpers/ph.ts';
 import { childrenOf, isAlive, openFilesOf, processesIn, until } from '../helpers/processes.ts';
-import { createProject, iniText, type Project } from '../helpers/project.ts';
+import { createProject, iniText, type Project, pidfilesOf } from '../helpers/project.ts';
 import {
   app,
   deploy,
@@ -266,9 +266,3 @@ test('PH_UPGRADE that no supervisor has set is a usage error', async t => {
     'ph: PH_UPGRADE is set, which only a supervisor may set for the one that replaces it; unset it\n',
   );
 });
-
-function pidfilesOf({ directory }: Project): string[] {
-  return readdirSync(directory)
-    .filter(name => name.includes('.pid'))
-    .sort();
-}

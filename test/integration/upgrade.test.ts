@@ -6,7 +6,7 @@ import { startDaemon } from '../helpers/daemon.ts';
 import { readRecords, untilLogged } from '../helpers/log-file.ts';
 import { type LogRecord, phEntry, runPh, startPh } from '../helpers/ph.ts';
 import { childrenOf, isAlive, processesIn, sessionOf, titleOf, until } from '../helpers/processes.ts';
-import { createProject, iniText, type Project } from '../helpers/project.ts';
+import { createProject, iniText, type Project, pidfilesOf } from '../helpers/project.ts';
 import {
   app,
   deploy,
@@ -16,11 +16,6 @@ import {
   startHeldUpgrade,
   upgrade,
 } from '../helpers/upgrade.ts';
-
-const pidfilesOf = ({ directory }: Project) =>
-  readdirSync(directory)
-    .filter(name => name.includes('.pid'))
-    .sort();
 
 /** What the log says of the environment of a worker that a supervisor has started. */
 async function environmentFrom(records: readonly LogRecord[]): Promise<NodeJS.ProcessEnv> {
