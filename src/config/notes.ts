@@ -94,7 +94,7 @@ const risks: readonly Note[] = [
     keys: ['daemonize'],
     message: ({ daemonize, pidfile }) =>
       daemonize && pidfile === undefined
-        ? 'without a pidfile nothing keeps a second daemon from being started, and nothing says which process to stop'
+        ? 'without a pidfile nothing keeps a second daemon from being started beside the first'
         : undefined,
   },
 ];

@@ -55,6 +55,7 @@ for (const [shell, command, load] of shells) {
       ['ph run --section=ma', 'ph run --section=mail '],
       ['ph run -c ot', 'ph run -c other.ini '],
       ['ph init dir', 'ph init directory/'],
+      ['ph scale im', 'ph scale images='],
     ] as const) {
       // The sign after it shows that it is there, and not only suggested.
       terminal.type(typed, 'Tab');

@@ -96,7 +96,13 @@ function valuesOf(
   if (choices) return matching(toCandidates(choices), current, prefix);
   if (/^file\b/i.test(name)) return { type: 'files' };
   if (/^dir\b/i.test(name)) return { type: 'directories' };
-  return matching(/^section\b/i.test(name) ? toCandidates(findSections()) : [], current, prefix);
+  if (/^section=/i.test(name)) {
+    const words = current.includes('=') ? [] : findSections().map(section => `${section}=`);
+    return matching(toCandidates(words), current, prefix);
+  }
+  // A worker is SECTION#INDEX.
+  const isSection = /^(section|worker)\b/i.test(name);
+  return matching(isSection ? toCandidates(findSections()) : [], current, prefix);
 }
 
 function optionsOf(command: Command): Candidate[] {

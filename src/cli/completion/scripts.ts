@@ -26,7 +26,8 @@ _ph_complete() {
         if [[ $current == *=* ]]; then value=\${value#"\${current%%=*}="}; fi
         printf -v value %q "$value"
         COMPREPLY+=("$value")
-      done ;;
+      done
+      if [[ \${COMPREPLY[0]} == *= ]]; then compopt -o nospace 2>/dev/null; fi ;;
   esac
   if [[ \${lines[0]} != words ]]; then compopt -o filenames 2>/dev/null; fi
 }
@@ -46,7 +47,7 @@ _ph() {
       for line in "\${(@)lines[2,-1]}"; do
         values+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
       done
-      _describe -t values ph values ;;
+      if [[ $lines[2] == *=$'\\t'* ]]; then _describe -t values ph values -S ''; else _describe -t values ph values; fi ;;
   esac
 }
 if [[ $funcstack[1] == _ph ]]; then _ph; else compdef _ph ph; fi

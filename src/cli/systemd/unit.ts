@@ -1,6 +1,7 @@
 /** A configuration → the text of a systemd unit. Pure. */
 
-import type { Configuration, SectionConfig } from '../../config/types.ts';
+import { dirname } from 'node:path';
+import type { Configuration, SectionConfig, SupervisorConfig } from '../../config/types.ts';
 
 export interface UnitOptions {
   readonly configuration: Configuration;
@@ -46,7 +47,7 @@ export function unitText({ configuration, command, user }: UnitOptions): string 
     'OOMPolicy=continue',
     ...accountLines(configs, user),
     `WorkingDirectory=${escapeSpecifiers(directory)}`,
-    ...runtimeDirectories(configs),
+    ...runtimeDirectories(configuration.supervisor),
     'LimitNOFILE=65536',
     '',
     '# Hardening: take out what your tasks need.',
@@ -67,18 +68,18 @@ function accountLines(configs: readonly SectionConfig[], user: string): string[]
   return ['# The workers run as the user of their section, which root alone can do.', 'User=root'];
 }
 
-/** Of pidfile and control socket: /run is empty after each boot, and belongs to root. What others have there stays. */
-function runtimeDirectories(configs: readonly SectionConfig[]): string[] {
-  const names = configs
-    .flatMap(({ pidfile, controlSocket }) => [pidfile, controlSocket])
-    .flatMap(path => /^\/run\/(?!user\/)(.+)\/[^/]+$/.exec(path ?? '')?.[1] ?? []);
+/** Of pidfiles and control socket: /run is empty after each boot, and belongs to root. What others have there stays. */
+function runtimeDirectories({ pidfiles, controlSocket }: SupervisorConfig): string[] {
+  const names = [...pidfiles, controlSocket].flatMap(
+    path => /^\/run\/(?!user\/)(.+)\/[^/]+$/.exec(path)?.[1] ?? [],
+  );
   if (names.length === 0) return [];
   return [`RuntimeDirectory=${[...new Set(names)].map(quote).join(' ')}`, 'RuntimeDirectoryPreserve=yes'];
 }
 
 function hardening(configuration: Configuration, command: readonly string[], isRoot: boolean): string[] {
   const configs = [...configuration.sections.values()];
-  const written = configs.flatMap(writtenPaths);
+  const written = writtenDirectories(configuration);
   const used = [
     configuration.directory,
     ...command.filter(word => word.startsWith('/')),
@@ -111,12 +112,14 @@ function hardening(configuration: Configuration, command: readonly string[], isR
   ];
 }
 
-/** Directories in which the supervisor makes files. */
-function writtenPaths({ logFile, pidfile, controlSocket, bind = [] }: SectionConfig): string[] {
-  const sockets = bind.flatMap(address => (address.type === 'unix' ? address.path : []));
-  return [logFile, pidfile, controlSocket, ...sockets]
-    .filter(path => path !== undefined)
-    .map(path => path.slice(0, path.lastIndexOf('/')) || '/');
+/** In which the supervisor makes files. */
+function writtenDirectories({ sections, supervisor }: Configuration): string[] {
+  const paths = [...sections.values()].flatMap(({ logFile, pidfile, bind = [] }) => [
+    logFile,
+    pidfile,
+    ...bind.map(address => (address.type === 'unix' ? address.path : undefined)),
+  ]);
+  return [...paths, supervisor.controlSocket].filter(path => path !== undefined).map(path => dirname(path));
 }
 
 function capabilities(configs: readonly SectionConfig[]): string[] {
