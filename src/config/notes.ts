@@ -82,6 +82,14 @@ const risks: readonly Note[] = [
         : undefined,
   },
   {
+    code: 'PH_NOTE_METRICS_PUBLIC',
+    keys: ['metrics_bind'],
+    message({ metricsBind: address }) {
+      if (address?.type !== 'tcp' || isLoopback(address.host)) return undefined;
+      return `anyone who can reach ${formatAddress(address)} can read the metrics and the status`;
+    },
+  },
+  {
     code: 'PH_NOTE_LOG_MAX_SIZE',
     keys: ['log_max_size'],
     message: ({ logMaxSize, logFile }) =>
@@ -136,6 +144,15 @@ const idle: readonly (Pick<Note, 'keys'> & {
     keys: ['rpc_public'],
     reason: config =>
       withoutBind(config) ?? (config.rpcToken === undefined ? undefined : 'rpc_token is asked for'),
+  },
+  {
+    keys: ['queue_url', 'concurrency'],
+    reason: ({ queue }) => (queue === undefined ? 'there is no queue' : undefined),
+  },
+  {
+    keys: ['hook_timeout'],
+    reason: ({ onReady, onExit, onFailed, onReload }) =>
+      (onReady ?? onExit ?? onFailed ?? onReload) === undefined ? 'there is no hook' : undefined,
   },
   {
     keys: ['log_max_size', 'log_keep'],

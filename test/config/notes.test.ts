@@ -50,6 +50,11 @@ describe('a risk is a note with its place and its reason', () => {
       'PH_NOTE_RPC_REQUEST_TIMEOUT 4 [app] rpc_request_timeout',
       /for ever/,
     ],
+    [
+      'metrics_bind = 0.0.0.0:9464',
+      'PH_NOTE_METRICS_PUBLIC 3 [app] metrics_bind',
+      /reach 0\.0\.0\.0:9464 can read/,
+    ],
     ['log_file = a.log\nlog_max_size = 0', 'PH_NOTE_LOG_MAX_SIZE 4 [app] log_max_size', /disk is full/],
     ['log_file = a.log\ndaemonize = yes', 'PH_NOTE_NO_PIDFILE 4 [app] daemonize', /second daemon/],
   ] as const) {
@@ -94,6 +99,7 @@ describe('a key that changes nothing is a note', () => {
     ['max_restarts', 'restart = never\nmax_restarts = 3', 'restart is never'],
     ['backlog', 'threads = 1\nbacklog = 3', 'there is no bind'],
     ['rpc_public', 'rpc_token = x\nrpc_public = yes\nbind = 0.0.0.0:80', 'rpc_token is asked for'],
+    ['hook_timeout', 'threads = 1\nhook_timeout = 3', 'there is no hook'],
     ['log_keep', 'threads = 1\nlog_keep = 3', 'the log goes to stderr'],
     ['single_instance', 'threads = 1\nsingle_instance = yes', 'there is no pidfile'],
   ] as const) {
