@@ -1,7 +1,7 @@
 /** Turns what a terminal shows into a picture: the lines of `tmux capture-pane -e` into an SVG that suits light and dark. */
 
 interface Style {
-  readonly colour: string | undefined;
+  readonly colour: string;
   readonly bold: boolean;
   readonly dim: boolean;
   readonly inverse: boolean;
@@ -20,8 +20,22 @@ const HEIGHT = 18;
 const MARGIN = 14;
 const BASELINE = 13;
 
-const plain: Style = { colour: undefined, bold: false, dim: false, inverse: false };
-const colours = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
+const plain: Style = { colour: 'ink', bold: false, dim: false, inverse: false };
+/** What the codes of `ph` and tmux do. */
+const changes: Readonly<Record<number, Partial<Style>>> = {
+  0: plain,
+  1: { bold: true },
+  2: { dim: true },
+  7: { inverse: true },
+  22: { bold: false, dim: false },
+  27: { inverse: false },
+  31: { colour: 'red' },
+  32: { colour: 'green' },
+  33: { colour: 'yellow' },
+  36: { colour: 'cyan' },
+  39: { colour: 'ink' },
+  49: {},
+};
 const blocks = '▁▂▃▄▅▆▇█';
 
 const css = `
@@ -57,8 +71,8 @@ function rowsOf(lines: readonly string[]): Run[][] {
     const runs: Run[] = [];
     let column = 0;
     for (const [index, part] of line.split('\x1b[').entries()) {
-      const [codes = '', text = ''] = index === 0 ? ['', part] : splitOnce(part, 'm');
-      if (index > 0) style = codes.split(';').map(Number).reduce(withCode, style);
+      const [, codes, text = part] = (index > 0 && /^([\d;]*)m(.*)$/.exec(part)) || [];
+      if (codes !== undefined) style = codes.split(';').map(Number).reduce(withCode, style);
       // Blocks are drawn, not written: in many fonts they are no whole characters.
       for (const piece of text.match(/[▁-█]+|[^▁-█]+/g) ?? []) {
         runs.push({ text: piece, column, style });
@@ -69,30 +83,17 @@ function rowsOf(lines: readonly string[]): Run[][] {
   });
 }
 
-function splitOnce(text: string, separator: string): [string, string] {
-  const at = text.indexOf(separator);
-  return [text.slice(0, at), text.slice(at + separator.length)];
-}
-
 function withCode(style: Style, code: number): Style {
-  if (code === 0) return plain;
-  if (code === 1) return { ...style, bold: true };
-  if (code === 2) return { ...style, dim: true };
-  if (code === 7) return { ...style, inverse: true };
-  if (code === 22) return { ...style, bold: false, dim: false };
-  if (code === 27) return { ...style, inverse: false };
-  if (code >= 30 && code <= 37) return { ...style, colour: colours[code - 30] };
-  if (code === 49) return style;
-  if (code === 39) return { ...style, colour: undefined };
-  throw new Error(`the picture knows no style ${code}`);
+  const change = changes[code];
+  if (!change) throw new Error(`the picture knows no style ${code}`);
+  return { ...style, ...change };
 }
 
 function shapesOf({ text, column, style }: Run, row: number): string[] {
   const x = MARGIN + column * WIDTH;
   const y = MARGIN + row * HEIGHT;
-  const ink = style.colour ?? 'ink';
-  const shapes = style.inverse ? [rectangle(ink, x, y, text.length * WIDTH, HEIGHT)] : [];
-  const fill = style.inverse ? 'on' : ink;
+  const shapes = style.inverse ? [rectangle(style.colour, x, y, text.length * WIDTH, HEIGHT)] : [];
+  const fill = style.inverse ? 'on' : style.colour;
   if (blocks.includes(text.charAt(0)))
     return [...shapes, ...[...text].map((block, i) => blockShape(fill, block, x + i * WIDTH, y))];
   if (text.trim() === '') return shapes;
