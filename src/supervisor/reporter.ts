@@ -84,9 +84,12 @@ export class Reporter {
 
   /** From now on it is told when it fails for good. */
   watchGroup(group: Group): void {
+    let before = group.state;
     group.on('state', state => {
-      // Also where its last worker has failed and is not to be restarted.
-      if (state !== 'failed' && !(state === 'stopped' && group.hasGivenUp)) return;
+      // None of its workers is to be restarted, and nobody had asked for their end.
+      const isOver = state === 'stopped' && before !== 'stopping' && group.hasGivenUp;
+      before = state;
+      if (state !== 'failed' && !isOver) return;
       const reason = group.lastFailure?.message ?? null;
       this.#run('on_failed', { event: 'failed', reason }, group.config);
     });

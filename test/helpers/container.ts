@@ -8,7 +8,7 @@ import { cleanUp } from './cleanup.ts';
 import { phEntry } from './ph.ts';
 import { childrenOf } from './processes.ts';
 
-const [program, ...flags] = [
+const namespace = [
   'unshare',
   ...(process.getuid?.() === 0 ? [] : ['--user', '--map-root-user']),
   '--pid',
@@ -17,6 +17,7 @@ const [program, ...flags] = [
   // All in it end with the test's own child.
   '--kill-child',
 ] as const;
+const [program, ...flags] = namespace;
 
 /** For `skip`. */
 export const noNamespaces: string | false =
@@ -40,6 +41,12 @@ export interface Container {
   readonly exitCode: Promise<number | null>;
   /** The first line of stdout that matches, from the `from`-th on; waits for it. */
   line(match: RegExp, from?: number): Promise<string>;
+}
+
+/** For `spawn`: `ph` as process 1 on a terminal, whose keys are what is written to its standard input. */
+export function onTerminal(args: readonly string[]): readonly [command: string, args: readonly string[]] {
+  const command = [...namespace, 'setsid', '--ctty', process.execPath, phEntry, ...args];
+  return ['script', ['--quiet', '--flush', '--return', '--command', command.map(word => `'${word}'`).join(' '), '/dev/null']];
 }
 
 /** When the test ends, so does all that is in it. */

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmodSync } from 'node:fs';
 import { test } from 'node:test';
 import { isHopeless } from '../../src/supervisor/container.ts';
-import { noNamespaces, startContainer } from '../helpers/container.ts';
-import { childrenOf, until, zombiesOf } from '../helpers/processes.ts';
+import { cleanUp } from '../helpers/cleanup.ts';
+import { noNamespaces, onTerminal, startContainer } from '../helpers/container.ts';
+import { childrenOf, processesIn, until, zombiesOf } from '../helpers/processes.ts';
 import { createProject, iniText, workerModule } from '../helpers/project.ts';
 
 /** Since Node 22.15 and 23.11 a process can become another program. */
@@ -65,6 +67,26 @@ test('as the main process of a container it exits with 1 once every section is f
     );
     assert.deepEqual(container.stderr, []);
   }
+});
+
+test('a Ctrl-C of the terminal of a container lets its workers finish, although it comes on two ways', {
+  skip: noNamespaces || !canReap,
+}, async t => {
+  const project = createProject(t, { 'app.mjs': workerModule() });
+  const [command, args] = onTerminal(['run', 'app.mjs', '-t', '0', '--log-format', 'json']);
+  const child = spawn(command, args, { cwd: project.directory, stdio: ['pipe', 'pipe', 'inherit'] });
+  cleanUp(t, () => {
+    for (const pid of processesIn(project.directory)) process.kill(pid, 'SIGKILL');
+  });
+  let output = '';
+  for await (const chunk of child.stdout) {
+    const wasReady = output.includes('all workers ready');
+    output += chunk;
+    if (!wasReady && output.includes('all workers ready')) child.stdin.write('\x03');
+  }
+  assert.match(output, /stopping: SIGINT/);
+  assert.match(output, /"exit":"drained"/);
+  assert.doesNotMatch(output, /"exit":"quit"/);
 });
 
 test('as the main process of a container it does not go to the background', {

@@ -132,3 +132,25 @@ test('a command that fails or hangs is a warning, and holds nothing up but its o
   assert.equal((await ph.stop()).code, 0);
   assert.deepEqual(processesIn(project.directory), []);
 });
+
+test('a section whose last worker has failed and is not restarted is failed, one that still serves and is stopped is not', async t => {
+  const never = { task: 'app.mjs', threads: 0, restart: 'never', on_failed: 'cat >> events' };
+  const project = createProject(t, {
+    'app.mjs': workerModule(),
+    'ph.ini': iniText({ one: never, two: { ...never, number_workers: 2 } }),
+  });
+  const ph = startPh(t, ['run'], { cwd: project.directory });
+  await ph.ready();
+  for (const section of ['one', 'two']) {
+    const { workerPid } = await ph.log(
+      record => record.section === section && record.workerPid !== undefined,
+    );
+    process.kill(workerPid as number, 'SIGKILL');
+    await ph.log(({ msg }) => msg.includes(`(pid ${workerPid}) killed`));
+  }
+  await ph.stop();
+  assert.deepEqual(
+    eventsOf(project).map(({ event, section }) => [event, section]),
+    [['failed', 'one']],
+  );
+});
