@@ -46,7 +46,10 @@ export interface Container {
 /** For `spawn`: `ph` as process 1 on a terminal, whose keys are what is written to its standard input. */
 export function onTerminal(args: readonly string[]): readonly [command: string, args: readonly string[]] {
   const command = [...namespace, 'setsid', '--ctty', process.execPath, phEntry, ...args];
-  return ['script', ['--quiet', '--flush', '--return', '--command', command.map(word => `'${word}'`).join(' '), '/dev/null']];
+  return [
+    'script',
+    ['--quiet', '--flush', '--return', '--command', command.map(word => `'${word}'`).join(' '), '/dev/null'],
+  ];
 }
 
 /** When the test ends, so does all that is in it. */
