@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Status } from '../control/protocol.ts';
-import { MetricsServer, type ServedSocket } from '../metrics/server.ts';
+import type { MetricsServer, ServedSocket } from '../metrics/server.ts';
 import { Control } from './control.ts';
 import { Operations, type OperationsOptions } from './operations.ts';
 import type { Reload } from './reload.ts';
@@ -20,29 +20,25 @@ export interface FrontOptions extends OperationsOptions {
 export class Front {
   readonly #options: FrontOptions;
   readonly #control: Control;
-  readonly #metrics: MetricsServer;
+  /** Loaded where there is an address for them: an HTTP server costs memory. */
+  #metrics: Promise<MetricsServer> | undefined;
 
   constructor(options: FrontOptions) {
-    const { logger, status, sections, reload, controlPath } = options;
+    const { logger, controlPath } = options;
     this.#options = options;
     this.#control = new Control({ logger, handlers: new Operations(options), path: controlPath });
-    this.#metrics = new MetricsServer({
-      logger,
-      status,
-      groups: () => sections.groups.values(),
-      reloads: () => reload.outcomes,
-    });
   }
 
   /** Takes both places, also from a supervisor that this one replaces. Resolves when commands reach this one. */
   async open(): Promise<void> {
-    this.serveMetrics();
-    await this.#control.open();
+    await Promise.all([this.serveMetrics(), this.#control.open()]);
   }
 
   /** To be called again where a reload has changed their address. */
-  serveMetrics(): void {
-    this.#metrics.serve(this.#options.metricsSocket());
+  async serveMetrics(): Promise<void> {
+    const { metricsSocket } = this.#options;
+    if (metricsSocket()) this.#metrics ??= this.#createMetrics();
+    (await this.#metrics)?.serve(metricsSocket());
   }
 
   /** Called now and then: somebody may have removed the control socket, a reload may have moved it. */
@@ -52,12 +48,23 @@ export class Front {
 
   /** The supervisor of that pid answers from now on; this one goes on until its workers have ended. */
   handOver(pid: number): void {
-    this.#metrics.handOver(pid);
+    void this.#metrics?.then(metrics => metrics.handOver(pid));
   }
 
   /** Resolves when answers that are on their way have gone out. */
   async close(): Promise<void> {
-    this.#metrics.close();
+    (await this.#metrics)?.close();
     await this.#control.close();
+  }
+
+  async #createMetrics(): Promise<MetricsServer> {
+    const { MetricsServer } = await import('../metrics/server.ts');
+    const { logger, status, sections, reload } = this.#options;
+    return new MetricsServer({
+      logger,
+      status,
+      groups: () => sections.groups.values(),
+      reloads: () => reload.outcomes,
+    });
   }
 }

@@ -447,7 +447,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #commit({ next, serving, added, claim, restarts, what }: PreparedChange): void {
     this.#logs.apply([...next.sections.values()].map(logSettings));
     this.#sections?.commit(serving, added, claim, restarts);
-    if (this.#isInCharge) this.#front?.serveMetrics();
+    if (this.#isInCharge) void this.#front?.serveMetrics();
     for (const key of ['daemonize', 'singleInstance'] as const) {
       if (next.supervisor[key] !== this.#configuration?.supervisor[key]) {
         this.#logger.warn(`a changed ${key} takes effect at the next start`);
