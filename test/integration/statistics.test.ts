@@ -54,14 +54,14 @@ export const tiny = n => n + 1;
 export const fail = () => { throw new Error('no'); };
 export const loop = () => { for (;;); };
 export const exit = () => process.exit(1);
-export async function* items() { yield 1; yield 2; }`;
+export async function* items() { yield 1; await new Promise(resolve => setTimeout(resolve, 100)); yield 2; }`;
   const keys = { threads: 2, abort_grace: '50ms' };
   const { group } = await startGroup(t, source, keys, worker => dispatcher.attach(worker));
   let open = 0;
-  const submit = (name: string, rest: Partial<TaskCall> = {}) => {
+  const submit = (name: string, rest: Partial<TaskCall> = {}, onItem = () => {}) => {
     const { promise, resolve } = withResolvers<void>();
     open++;
-    const outcome = { resolve: () => resolve(), reject: () => resolve() };
+    const outcome = { resolve: () => resolve(), reject: () => resolve(), item: onItem };
     const observer = { onSettled: () => void open-- };
     const limits = { priority: 0, retries: 0, queueTimeout: 0 };
     const call = { name, kind: 'run', timeout: 0, attempt: 1, ...rest } as const;
@@ -72,16 +72,14 @@ export async function* items() { yield 1; yield 2; }`;
   // First, as it is lost where a thread of it ends.
   await within(20_000, 'the broadcast has settled', submit('tiny', { kind: 'broadcast' }));
   const tiny = Array.from({ length: 2000 }, () => submit('tiny'));
-  const others = [
-    submit('fail'),
-    submit('nothing'),
-    submit('loop', { timeout: 30 }),
-    submit('exit'),
-    submit('items', { kind: 'stream', window: 2 }),
-  ];
+  const others = [submit('fail'), submit('nothing'), submit('loop', { timeout: 30 }), submit('exit')];
   await within(20_000, 'all have settled', Promise.all([...tiny, ...others]));
   assert.equal(open, 0);
+  const begun = withResolvers<void>();
+  const last = submit('items', { kind: 'stream', window: 2 }, begun.resolve);
+  await within(20_000, 'a task has begun that goes on while its worker drains', begun.promise);
   group.stop();
+  await within(20_000, 'it has ended', last);
   await until('the group has stopped', () => group.state === 'stopped');
   const { tasks, runTime } = group.totals;
   assert.deepEqual(tasks, { done: 2002, failed: 2, 'timed-out': 1, cancelled: 0, lost: 1 });
@@ -96,7 +94,8 @@ export default class extends SyncWorker {
 }`;
   const { group } = await startGroup(t, source);
   const load = () => group.workers[0]?.heartbeat?.statistics;
-  await until('it is known', () => (load()?.eventLoop.delay ?? 0) > 50 && (load()?.cpu.percent ?? 0) > 0);
+  const isKnown = () => (load()?.eventLoop.delay ?? 0) > 50 && (load()?.cpu.percent ?? 0) > 0;
+  await until('it is known', isKnown, 20_000);
   const { cpu, eventLoop } = load() as NonNullable<ReturnType<typeof load>>;
   assert.ok(eventLoop.utilization > 0.5 && eventLoop.utilization <= 1, `${eventLoop.utilization}`);
   assert.ok(cpu.total > 0 && cpu.percent > 1, `${cpu.percent} %`);
