@@ -148,7 +148,7 @@ test('on a terminal: coloured, not wider than it, live with --watch, and left cl
   assert.ok(!readFileSync(project.path('plain.txt'), 'utf8').includes('\x1b'));
   assert.ok(readFileSync(project.path('forced.txt'), 'utf8').includes('\x1b[32mrunning\x1b[39m'));
 
-  terminal.type(`clear; stty -a > before; ${command} --watch; stty -a > after; echo le''ft`, 'Enter');
+  terminal.type(`clear; stty -g > before; ${command} --watch; stty -g > after; echo le''ft`, 'Enter');
   await terminal.shows(/^images +running +2\/2/m);
   const from = ph.records.length;
   const [victim] = ph.workers;
