@@ -103,7 +103,7 @@ export const supervisorMetrics: readonly Metric<Snapshot>[] = [
   single(
     'gauge',
     'ph_supervisor_event_loop_delay_seconds',
-    'How late its event loop came to its timers lately.',
+    'How late its event loop came to its timers lately, the 99th percentile.',
     s => seconds(s.status.supervisor.eventLoop.delay),
   ),
 ];
@@ -177,7 +177,7 @@ export const workerMetrics: readonly Metric<MeasuredWorker>[] = [
     'How often a process in this place was started for one that had ended unasked.',
     w => w.status.restarts,
   ),
-  single('gauge', 'ph_worker_threads', 'Threads that it has.', w => w.status.threads.all),
+  single('gauge', 'ph_worker_threads', 'Threads that it has at the most.', w => w.status.threads.all),
   single('gauge', 'ph_worker_threads_busy', 'Threads that run a task.', w => w.status.threads.busy),
   single('gauge', 'ph_worker_queued_tasks', 'Tasks that wait in it for a thread.', w => w.status.queued),
   split('counter', 'ph_worker_tasks_total', 'outcome', 'Tasks that ended, by how.', w => w.statistics?.tasks),

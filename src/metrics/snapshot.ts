@@ -62,8 +62,9 @@ function workersOf({ processes }: SectionStatus, workers: MeasuredGroup['workers
       byIndex.set(process.index, process);
     }
   }
+  const heartbeats = new Map(workers.map(({ pid, heartbeat }) => [pid, heartbeat]));
   return [...byIndex.values()].map(status => {
-    const heartbeat = workers.find(({ pid }) => pid === status.pid)?.heartbeat;
+    const heartbeat = heartbeats.get(status.pid ?? undefined);
     return { status, statistics: heartbeat?.statistics, queue: heartbeat?.queue };
   });
 }

@@ -222,8 +222,9 @@ function wantedBy({ sections, supervisor }: Configuration): Wanted[] {
     })),
   );
   const { metricsBind: address } = supervisor;
-  const [section] = sections.keys();
-  if (!address || section === undefined) return wanted;
+  if (!address) return wanted;
+  // There is none where all are stopped by themselves.
+  const [section = ''] = sections.keys();
   // A key of its own: what this process serves cannot become a socket of workers, nor the other way round.
   const key = `${formatAddress(address)} for metrics`;
   return [...wanted, { key, address, settings: metricsSettings, section, setting: 'metrics_bind' }];

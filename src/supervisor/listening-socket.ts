@@ -60,7 +60,7 @@ export class HeldSocket implements ListeningSocket {
   /** Lets a server of this process accept from it, until it is closed. */
   serve(server: Server): void {
     this.#server = server;
-    // Whatever ends that, `close()` is next.
+    // The fd is the server's from here on: it goes when that closes.
     server.listen({ fd: this.fd });
   }
 

@@ -115,11 +115,12 @@ export class Reload {
     do {
       this.#again = false;
       failure = undefined;
-      let outcome: keyof Reload['outcomes'] = 'done';
+      let outcome: keyof Reload['outcomes'];
       const isReload = this.#what === undefined;
       logger.info(this.#what ?? 'reloading');
       try {
         await this.#try();
+        outcome = this.#cancelled ? 'given-up' : 'done';
       } catch (error) {
         failure = error;
         const message = error instanceof Error ? error.message : String(error);
