@@ -26,7 +26,8 @@ function valuesOf(unit: string, setting: string): string[] {
 const app = { task: 'app.mjs', graceful_timeout: 10 };
 
 test('ph systemd prints a unit that starts this ph in the foreground, with absolute paths and the times of ph.ini', async t => {
-  const sections = { app, other: { ...app, graceful_timeout: 90, boot_timeout: 120, log_file: 'other.log' } };
+  const other = { ...app, graceful_timeout: 90, boot_timeout: 120, log_file: 'other.log', on_exit: 'true' };
+  const sections = { app: { ...app, hook_timeout: 12 }, other: { ...other, hook_timeout: 12 } };
   const { project, unit } = await unitOf(t, sections, ['--user', 'www-data']);
   const expected = {
     Description: ['ph: app, other'],
@@ -35,10 +36,10 @@ test('ph systemd prints a unit that starts this ph in the foreground, with absol
     WatchdogSec: ['30'],
     StartLimitIntervalSec: ['0'],
     ExecStart: [`${process.execPath} ${phEntry} run --config ${project.path('ph.ini')} --no-daemon`],
-    ExecReload: ['/bin/kill -HUP $MAINPID'],
+    ExecReload: [`${process.execPath} ${phEntry} reload --socket ${project.path('.ph.sock')}`],
     KillMode: ['mixed'],
     TimeoutStartSec: ['125'],
-    TimeoutStopSec: ['95'],
+    TimeoutStopSec: ['107'],
     Restart: ['on-failure'],
     RestartSec: ['1'],
     RuntimeDirectory: [],

@@ -16,9 +16,9 @@ export interface SystemdFlags extends ConfigurationOptions {
 export async function systemd(file: string | undefined, flags: SystemdFlags): Promise<ExitCode> {
   const options = loadOptions(file, flags);
   const configuration = loadConfiguration(options);
+  const ph = [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))];
   const command = [
-    process.execPath,
-    fileURLToPath(new URL('../main.js', import.meta.url)),
+    ...ph,
     'run',
     ...(file === undefined ? [] : [resolve(file)]),
     ...(options.file === undefined ? [] : ['--config', options.file]),
@@ -27,7 +27,8 @@ export async function systemd(file: string | undefined, flags: SystemdFlags): Pr
     // The service manager does what a daemon would, and better.
     '--no-daemon',
   ];
-  process.stdout.write(unitText({ configuration, command, user: flags.user ?? accountName() }));
+  const reload = [...ph, 'reload', '--socket', configuration.supervisor.controlSocket];
+  process.stdout.write(unitText({ configuration, command, reload, user: flags.user ?? accountName() }));
   const missing = KEYS.map(({ name }) => `PH_${name.toUpperCase()}`).filter(name => process.env[name]);
   if (missing.length > 0) {
     const text = `${missing.join(', ')} had effect here, and is not in the unit: add it with EnvironmentFile=`;

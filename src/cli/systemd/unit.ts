@@ -7,6 +7,8 @@ export interface UnitOptions {
   readonly configuration: Configuration;
   /** What starts the supervisor; the first is an absolute path. */
   readonly command: readonly string[];
+  /** What reloads it, and fails where the reload does. */
+  readonly reload: readonly string[];
   /** Who the supervisor runs as. */
   readonly user: string;
 }
@@ -14,7 +16,7 @@ export interface UnitOptions {
 /** What the supervisor takes beside the longest `graceful_timeout` or `boot_timeout`, s. */
 const MARGIN = 5;
 
-export function unitText({ configuration, command, user }: UnitOptions): string {
+export function unitText({ configuration, command, reload, user }: UnitOptions): string {
   const { directory, sections } = configuration;
   const configs = [...sections.values()];
   const longest = (key: 'gracefulTimeout' | 'bootTimeout') =>
@@ -34,11 +36,11 @@ export function unitText({ configuration, command, user }: UnitOptions): string 
     '# The supervisor says WATCHDOG=1 more often than that; one that hangs is ended and started anew.',
     'WatchdogSec=30',
     `ExecStart=${command.map(quote).join(' ')}`,
-    'ExecReload=/bin/kill -HUP $MAINPID',
+    `ExecReload=${reload.map(quote).join(' ')}`,
     '# TERM goes to the supervisor alone, which lets its workers finish; KILL to all that is left.',
     'KillMode=mixed',
     `TimeoutStartSec=${longest('bootTimeout')}`,
-    `TimeoutStopSec=${longest('gracefulTimeout')}`,
+    `TimeoutStopSec=${longest('gracefulTimeout') + hookSeconds(configuration)}`,
     'Restart=on-failure',
     'RestartSec=1',
     '# A wrong configuration, and a pidfile that another supervisor holds, get no better by trying again.',
@@ -56,6 +58,13 @@ export function unitText({ configuration, command, user }: UnitOptions): string 
     '[Install]',
     'WantedBy=multi-user.target',
   ].join('\n')}\n`;
+}
+
+/** How long a supervisor that stops may wait for its hooks, s. */
+function hookSeconds({ sections, supervisor: { onReady, onReload, hookTimeout } }: Configuration): number {
+  const own = [...sections.values()].flatMap(({ onExit, onFailed }) => [onExit, onFailed]);
+  const hasHooks = [onReady, onReload, ...own].some(command => command !== undefined);
+  return hasHooks ? Math.ceil(hookTimeout / 1000) : 0;
 }
 
 /** Only root can give its workers another account. */
