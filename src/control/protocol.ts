@@ -49,6 +49,8 @@ export const WorkerSchema = z.object({
   /** Open connections, and requests on them that are being answered. */
   connections: count,
   requests: count,
+  /** Of a section with `queue`: whether it takes jobs, and if not, why. */
+  queue: z.object({ connected: z.boolean(), reason: z.string().nullable() }).nullable(),
   /** Why it is to be replaced. */
   retiring: z.string().nullable(),
   /** How the last process in this place ended. */

@@ -117,7 +117,15 @@ function placeOf(
 
 function workerOf(worker: WorkerProcess): WorkerStatus {
   const { index, pid, state, generation, heartbeat, spec, age } = worker;
-  const { running = [], queued = 0, rss = 0, connections = 0, requests = 0, statistics } = heartbeat ?? {};
+  const {
+    running = [],
+    queued = 0,
+    rss = 0,
+    connections = 0,
+    requests = 0,
+    queue,
+    statistics,
+  } = heartbeat ?? {};
   return {
     ...absent(index),
     pid: pid ?? null,
@@ -133,6 +141,7 @@ function workerOf(worker: WorkerProcess): WorkerStatus {
     rss,
     connections,
     requests,
+    queue: queue ? { connected: queue.connected, reason: queue.reason ?? null } : null,
     ...(statistics && usageOf(statistics)),
   };
 }
@@ -160,6 +169,7 @@ function absent(index: number): WorkerStatus {
     rss: 0,
     connections: 0,
     requests: 0,
+    queue: null,
     retiring: null,
     lastExit: null,
     nextTry: null,

@@ -94,6 +94,12 @@ test('names and messages cannot move the cursor, colour the rest or begin a line
   assert.match(text, /^ab cd /m);
 });
 
+test('a section whose worker gets no jobs says why', () => {
+  const cutOff = worker({ queue: { connected: false, reason: 'connect ECONNREFUSED 127.0.0.1:6379' } });
+  const text = render([status([section({ processes: [cutOff] })])], 120);
+  assert.match(text, /^images .*\n {2}! queue: connect ECONNREFUSED 127\.0\.0\.1:6379 *\n {2}#0/m);
+});
+
 test('several supervisors: each says which instance it is', () => {
   const text = render([mixed(), status([section()], { instance: 2, pid: 77 })], 120);
   assert.match(text, /^ph 0\.1\.0 {2}instance 1 .*pid 40990/m);

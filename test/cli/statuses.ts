@@ -26,6 +26,7 @@ export function worker(fields: Partial<WorkerStatus> = {}): WorkerStatus {
     rss: 183 * MiB,
     connections: 12,
     requests: 3,
+    queue: null,
     retiring: null,
     lastExit: null,
     nextTry: null,

@@ -51,6 +51,7 @@ export function workerOf(index: number, of: Partial<WorkerStatus> = {}): WorkerS
     rss: 50_000_000,
     connections: 0,
     requests: 0,
+    queue: null,
     retiring: null,
     lastExit: null,
     nextTry: null,

@@ -57,8 +57,13 @@ function sectionLines(sections: readonly SectionStatus[], now: number, width: nu
   ];
 }
 
-export function failureLine({ state, lastFailure }: SectionStatus): Line | undefined {
-  if (lastFailure === null || (state !== 'failed' && state !== 'backoff')) return undefined;
-  const [first = ''] = lastFailure.trim().split('\n');
-  return [span('  ! ', 'red'), span(plainText(first), state === 'failed' ? 'red' : 'yellow')];
+/** Why a section does not do its work; undefined where it does. */
+export function failureLine({ state, lastFailure, processes }: SectionStatus): Line | undefined {
+  if (lastFailure !== null && (state === 'failed' || state === 'backoff')) {
+    const [first = ''] = lastFailure.trim().split('\n');
+    return [span('  ! ', 'red'), span(plainText(first), state === 'failed' ? 'red' : 'yellow')];
+  }
+  const cutOff = processes.find(({ queue }) => queue?.connected === false);
+  const reason = cutOff?.queue?.reason ?? 'no connection';
+  return cutOff && [span('  ! ', 'red'), span(`queue: ${plainText(reason)}`, 'yellow')];
 }
