@@ -21,14 +21,19 @@ function screenOf(model: Model, columns = 120, rows = 30): string[] {
 const selectedLine = (model: Model) => screenOf(model).find(line => line.startsWith('▸'));
 const done = (count: number, pid = 1) => status([section({ tasks: tasks({ done: count }) })], { pid });
 
-test('throughput is what ended between two statuses, by the time between them', () => {
+test('throughput is what ended in the last seconds, by the time between the statuses', () => {
   const model = new Model();
-  model.update([done(1000)], now, 0);
+  const add = (at: number, count: number) => model.update([done(count)], now, at);
+  add(0, 1000);
   assert.deepEqual(model.history.of('1/images').throughput, []);
-  model.update([done(1500)], now, 1000);
-  model.update([done(1600)], now, 1500);
-  assert.deepEqual(model.history.of('1/images').throughput, [500, 200]);
-  assert.match(screenOf(model).join('\n'), /█▄ +200/);
+  add(1000, 1500);
+  // Nobody has told anything new, then two have at once: that is no pause and no burst.
+  add(2000, 1500);
+  add(3000, 2500);
+  add(4000, 3000);
+  add(4100, 9999);
+  assert.deepEqual(model.history.of('1/images').throughput, [500, 250, 500, 500]);
+  assert.match(screenOf(model).join('\n'), /█▅██ +500/);
 });
 
 test('another supervisor counts from zero: that is no rate', () => {
@@ -104,7 +109,22 @@ test('keys ask for what is to be done to the selected section or worker', () => 
   assert.equal(model.press('s'), undefined);
   assert.match(model.message?.text ?? '', /no process/);
   assert.deepEqual(model.press('q'), { type: 'quit' });
-  assert.equal(model.press('x'), undefined);
+  for (const key of ['x', '', 'return', '=-']) assert.equal(model.press(key), undefined);
+});
+
+test('the outcome of a key is shown for some seconds, what is pending until it is done', () => {
+  const model = modelOf(mixed());
+  const wait = (from: number) => {
+    for (let second = from; second < from + 10; second++) model.update([mixed()], now, second * 1000);
+  };
+  model.say('images: reloading …', 'pending');
+  wait(1);
+  assert.equal(screenOf(model).at(-1), 'images: reloading …');
+  model.say('images: reloaded in 2s', 'done');
+  model.update([mixed()], now, 20_000);
+  assert.equal(screenOf(model).at(-1), 'images: reloaded in 2s');
+  wait(21);
+  assert.match(screenOf(model).at(-1) ?? '', /^ q {2}quit/);
 });
 
 test('a text that is shown scrolls, and any other key takes it away without doing anything else', () => {

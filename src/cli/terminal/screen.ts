@@ -3,7 +3,6 @@
  * terminal is as it was: its screen, its cursor, its modes.
  */
 
-import { constants } from 'node:os';
 import { emitKeypressEvents, type Key } from 'node:readline';
 import type { ReadStream, WriteStream } from 'node:tty';
 
@@ -131,7 +130,7 @@ export class Screen {
   /** Leaves the screen, and then the signal does what it does to any program. */
   readonly #endBy = (signal: (typeof endingSignals)[number]): void => {
     this.close();
-    process.kill(process.pid, constants.signals[signal]);
+    process.kill(process.pid, signal);
   };
 }
 

@@ -17,10 +17,19 @@ const LENGTH = 240;
 
 const none: Courses = { throughput: [], p95: [], rss: [] };
 
+/**
+ * What a rate spans, ms: workers tell their counts once a second, each at a time of its own, so that between two statuses
+ * there may be none of them, or two.
+ */
+const SPAN = 3000;
+
+/** Statuses that follow each other faster count as one, ms: somebody has pressed a key. */
+const LEAST_STEP = 500;
+
 interface Entry {
   readonly courses: Courses;
-  readonly at: number;
-  readonly ended: number;
+  /** How many tasks had ended, by then; of the last `SPAN`, and the one before it. */
+  readonly counts: readonly { readonly at: number; readonly ended: number }[];
   /** Counts begin anew with another supervisor. */
   readonly supervisor: number;
 }
@@ -49,18 +58,23 @@ export function sectionKey(instance: number, name: string): string {
 }
 
 function next(last: Entry | undefined, section: SectionStatus, supervisor: number, at: number): Entry {
+  const known = last?.supervisor === supervisor ? last.counts : [];
+  const newest = known.at(-1);
+  if (last && newest && at - newest.at < LEAST_STEP) return last;
   const ended = sum(Object.values(section.tasks), count => count);
   const { throughput, p95, rss } = last?.courses ?? none;
-  const isContinued = last?.supervisor === supervisor && at > last.at;
+  const counts = [...known.filter((_, index) => at - (known[index + 1]?.at ?? at) < SPAN), { at, ended }];
+  const [first] = counts;
+  const rate = first && at > first.at ? ((ended - first.ended) * 1000) / (at - first.at) : undefined;
   const courses = {
-    throughput: isContinued ? append(throughput, ((ended - last.ended) * 1000) / (at - last.at)) : throughput,
+    throughput: rate === undefined ? throughput : append(throughput, rate),
     p95: append(p95, Math.max(0, ...section.processes.map(worker => worker.p95))),
     rss: append(
       rss,
       sum(section.processes, worker => worker.rss),
     ),
   };
-  return { courses, at, ended, supervisor };
+  return { courses, counts, supervisor };
 }
 
 function append(values: readonly number[], value: number): number[] {

@@ -23,8 +23,11 @@ export interface Overlay {
 
 export interface Message {
   readonly text: string;
-  readonly isError: boolean;
+  readonly kind: 'pending' | 'done' | 'error';
 }
+
+/** For how many statuses the outcome of a key is shown. */
+const MESSAGE_AGE = 6;
 
 /** What a key asks of a supervisor. */
 export type Command =
@@ -56,6 +59,7 @@ export class Model {
     isReversed: false,
   };
   #selected: string | undefined;
+  #messageAge = 0;
 
   /** @param at ms of a clock that nobody sets */
   update(statuses: readonly Status[], now: number, at: number): void {
@@ -64,6 +68,8 @@ export class Model {
     this.now = now;
     this.gone = undefined;
     this.history.add(statuses, at);
+    this.#messageAge += 1;
+    if (this.message?.kind !== 'pending' && this.#messageAge > MESSAGE_AGE) this.message = undefined;
     if (!this.selected) this.#selectInstead(selected);
   }
 
@@ -98,8 +104,10 @@ export class Model {
     return this.items.find(({ key }) => key === this.#selected);
   }
 
-  say(text: string, isError = false): void {
-    this.message = { text, isError };
+  /** What is pending is shown until something else is said. */
+  say(text: string, kind: Message['kind']): void {
+    this.message = { text, kind };
+    this.#messageAge = 0;
   }
 
   show(title: string, lines: readonly Line[]): void {
@@ -171,7 +179,7 @@ export class Model {
 
   #commandOf(key: string): Command | undefined {
     const { selected } = this;
-    if (!selected || !'+=-rs'.includes(key)) return undefined;
+    if (!selected || !['+', '=', '-', 'r', 's'].includes(key)) return undefined;
     const { instance, worker } = selected;
     const section = selected.section.name;
     if (key === 'r') return { type: 'reload', instance, section };
@@ -179,7 +187,7 @@ export class Model {
     if (worker?.pid) return { type: 'stack', instance, section, index: worker.index };
     this.say(
       worker ? 'this worker has no process now' : 'a stack is that of a worker: select one with the arrows',
-      true,
+      'error',
     );
     return undefined;
   }

@@ -78,16 +78,16 @@ export class Top {
     const { section } = command;
     switch (command.type) {
       case 'scale': {
-        model.say(`${section}: ${command.by === '+1' ? 'one worker more' : 'one worker less'} …`);
+        model.say(`${section}: ${command.by === '+1' ? 'one worker more' : 'one worker less'} …`, 'pending');
         const { before, after } = await client.scale({ section, workers: command.by });
-        model.say(`${section}: ${before} → ${after} workers`);
+        model.say(`${section}: ${before} → ${after} workers`, 'done');
         break;
       }
       case 'reload': {
-        model.say(`${section}: reloading …`);
+        model.say(`${section}: reloading …`, 'pending');
         const began = performance.now();
         await client.reload({ section });
-        model.say(`${section}: reloaded in ${formatAge(performance.now() - began)}`);
+        model.say(`${section}: reloaded in ${formatAge(performance.now() - began)}`, 'done');
         break;
       }
       case 'stack': {
@@ -101,8 +101,11 @@ export class Top {
   #explain(section: string, error: unknown): void {
     if (!(error instanceof Error)) throw error;
     const details = error instanceof ControlError ? error.details : undefined;
-    if (details === undefined) this.#model.say(`${section}: ${error.message}`, true);
-    else this.#showText(`${section}: ${error.message}`, details);
+    if (details === undefined) this.#model.say(`${section}: ${error.message}`, 'error');
+    else {
+      this.#model.message = undefined;
+      this.#showText(`${section}: ${error.message}`, details);
+    }
   }
 
   #showText(title: string, text: string): void {

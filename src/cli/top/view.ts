@@ -44,7 +44,7 @@ function headOf({ statuses, gone }: Model): Line[] {
 
 /** What there is to say, or the keys, as many as fit. */
 function footOf({ message, overlay, sort }: Model, width: number): Line {
-  if (message) return [span(plainText(message.text), message.isError ? 'red' : 'cyan')];
+  if (message) return [span(plainText(message.text), message.kind === 'error' ? 'red' : 'cyan')];
   const keys: readonly (readonly [string, string])[] = overlay
     ? [
         ['↑↓', 'scroll'],
