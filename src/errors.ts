@@ -432,8 +432,8 @@ export class NotRunningError extends ProcessHandlerError {
 
 /** A supervisor has not answered in time; what it was asked to do goes on. */
 export class ControlTimeoutError extends ProcessHandlerError {
-  constructor(what: string, limit: number) {
-    super('PH_ERR_CONTROL_TIMEOUT', `${what} is not done after ${limit / 1000} s; it goes on`);
+  constructor(reason: string) {
+    super('PH_ERR_CONTROL_TIMEOUT', reason);
   }
 }
 

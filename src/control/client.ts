@@ -99,9 +99,18 @@ async function call(
     const { code, message, details, exitCode } = data.error;
     throw new ControlError(code, message, { details, exitCode: exitCode as ExitCode });
   } catch (error) {
-    if (limit?.aborted && !signal?.aborted) throw new ControlTimeoutError(name, timeout as number);
+    if (limit?.aborted && !signal?.aborted)
+      throw new ControlTimeoutError(lateness(path, name, timeout as number));
     throw error;
   }
+}
+
+function lateness(path: string, name: RouteName, limit: number): string {
+  const seconds = `${limit / 1000} s`;
+  const isQuestion = name === 'status' || name === 'plan' || name === 'stack';
+  return isQuestion
+    ? `the supervisor has not answered within ${seconds} (${path})`
+    : `${name} is not done after ${seconds}; it goes on`;
 }
 
 async function exchange(
