@@ -240,7 +240,7 @@ test('S23 an upgrade may change pidfiles, addresses and sections; what is new is
   await ph.ended;
   assert.deepEqual(pidfilesOf(project), ['other.pid']);
   assert.equal(pidIn(project, 'other.pid'), successor);
-  assert.deepEqual(sockets(project), ['kept.sock', 'new.sock']);
+  assert.deepEqual(sockets(project), ['kept.sock', 'new.sock', 'other.pid.sock']);
 
   const beside = startPh(t, ['run', 'app.mjs', '-t', '0', '--set', 'pidfile=ph.pid'], {
     cwd: project.directory,
