@@ -5,7 +5,7 @@ import { memoryOf } from '../channel/blobs.ts';
 import { ByteWriter } from '../channel/bytes.ts';
 import { TaskWriter } from '../channel/tasks.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
-import type { TaskCounts } from './task-counts.ts';
+import type { TaskCounts, TaskTimes } from './task-counts.ts';
 import type { AbortReason, Batch, LocalCall, LocalReply } from './thread-protocol.ts';
 import type { ThreadSet } from './thread-set.ts';
 import {
@@ -27,8 +27,8 @@ export interface LaneEvents {
   ) => void;
   /** These tasks are over, and their results are out. */
   readonly onEnded: (tasks: readonly ThreadTask[]) => void;
-  /** The thread ended because of `error` while it ran the task, for `ms`. */
-  readonly onLost: (task: ThreadTask, error: unknown, ms: number) => void;
+  /** The thread ended because of `error` while it ran the task. */
+  readonly onLost: (task: ThreadTask, error: unknown, times: TaskTimes) => void;
   /** The thread ended before it had begun these. */
   readonly onUnbegun: (tasks: readonly ThreadTask[]) => void;
   /** It can take the next batch. */
@@ -191,8 +191,8 @@ export class Lane {
   }
 
   async #runLocal(task: LocalTask): Promise<void> {
-    const { id, call, payload, arrivedAt, trace } = task;
-    const message: LocalCall = { lane: this.#number, id, call, payload, arrivedAt, trace };
+    const { id, call, payload, arrival, trace } = task;
+    const message: LocalCall = { lane: this.#number, id, call, payload, arrivedAt: arrival.at, trace };
     try {
       const reply: LocalReply = await this.#set().piscina.run(message);
       if (this.#tasks.includes(task)) task.settle(reply);
@@ -263,7 +263,10 @@ export class Lane {
     const unbegun = this.takeRest();
     this.#fetch();
     const lost = this.#tasks[this.#reported];
-    if (lost) this.#events.onLost(lost, error, clock() - this.#memory.startedAt);
+    if (lost) {
+      const { startedAt } = this.#memory;
+      this.#events.onLost(lost, error, { wait: startedAt - lost.arrival.at, run: clock() - startedAt });
+    }
     if (unbegun.length > 0) this.#events.onUnbegun(unbegun);
   }
 }

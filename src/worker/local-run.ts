@@ -21,7 +21,7 @@ export class LocalRun implements LocalTask {
   readonly id: number;
   readonly call: TaskCall;
   readonly payload: unknown;
-  readonly arrivedAt = clock();
+  readonly arrival = { at: clock() };
   readonly trace = activeTrace();
   readonly #options: LocalRunOptions;
   readonly #outcome = withResolvers<LocalReply>();

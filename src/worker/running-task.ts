@@ -4,7 +4,7 @@ import { threadId } from 'node:worker_threads';
 import type { TaskCall } from '../channel/tasks.ts';
 import { taskRunChannel } from '../diagnostics.ts';
 import { withResolvers } from '../promise.ts';
-import { noTrace, readTrace, withinTrace } from '../trace-context.ts';
+import { readTrace, withinTrace } from '../trace-context.ts';
 import type { LaneMemory } from './lane-memory.ts';
 import type { TaskContext } from './task-module.ts';
 import type { AbortReason } from './thread-protocol.ts';
@@ -30,11 +30,6 @@ export class RunningTask implements TaskContext {
     this.#trace = trace;
     this.#memory = memory;
     this.#place = place;
-  }
-
-  /** Whether it has to be run by `observe()`. */
-  get isObserved(): boolean {
-    return this.#trace !== noTrace || taskRunChannel.hasSubscribers;
   }
 
   /** Runs it as a part of its caller's trace, and tells those who have subscribed. */

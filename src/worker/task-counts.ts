@@ -26,6 +26,12 @@ const failed = outcomes.indexOf('failed');
 const timedOut = outcomes.indexOf('timed-out');
 const cancelled = outcomes.indexOf('cancelled');
 
+/** Ms. */
+export interface TaskTimes {
+  readonly wait: number;
+  readonly run: number;
+}
+
 export class TaskCounts {
   /** Exact up to 2^53, where integers of 32 bits would last for some hours. */
   readonly #numbers: Float64Array;
@@ -35,29 +41,42 @@ export class TaskCounts {
     this.#numbers = new Float64Array(memory, offset, length);
   }
 
-  /** A task has begun after it waited for `ms`. */
-  begun(ms: number): void {
-    this.#add(Place.wait, Place.waitSum, ms);
+  /**
+   * A task has ended on its own thread after it waited for `wait` ms and ran for `run` ms; `reason`: it had been told to.
+   * In one piece, since for tiny tasks each call counts.
+   */
+  ended(isDone: boolean, reason: AbortReason | undefined, wait: number, run: number): void {
+    const numbers = this.#numbers;
+    const ownEnd = isDone ? done : failed;
+    const outcome = reason === undefined ? ownEnd : reason === 'timed out' ? timedOut : cancelled;
+    const waitBucket = Place.wait + (wait <= timeBuckets[0] ? 0 : bucketOf(wait));
+    const runBucket = Place.run + (run <= timeBuckets[0] ? 0 : bucketOf(run));
+    const fineBucket = Place.fine + fineBucketOf(run);
+    numbers[outcome] = (numbers[outcome] as number) + 1;
+    numbers[waitBucket] = (numbers[waitBucket] as number) + 1;
+    numbers[Place.waitSum] = (numbers[Place.waitSum] as number) + wait;
+    numbers[runBucket] = (numbers[runBucket] as number) + 1;
+    numbers[Place.runSum] = (numbers[Place.runSum] as number) + run;
+    numbers[fineBucket] = (numbers[fineBucket] as number) + 1;
   }
 
-  /** A task has ended after `ms`, on its own thread; `reason`: it had been told to. */
-  ended(isDone: boolean, reason: AbortReason | undefined, ms: number): void {
-    if (reason === undefined) this.#count(isDone ? done : failed);
-    else this.#count(reason === 'timed out' ? timedOut : cancelled);
-    this.ran(ms);
-  }
-
-  /** The same for a task of which only the host knows; one that was not begun has not run. */
-  concluded(outcome: Outcome, ms?: number): void {
-    this.#count(outcomes.indexOf(outcome));
-    if (ms !== undefined) this.ran(ms);
+  /** The same for a task of which only the host knows; one that was not begun has no times. */
+  concluded(outcome: Outcome, times: Partial<TaskTimes> = {}): void {
+    this.#add(outcomes.indexOf(outcome), 1);
+    if (times.wait !== undefined) {
+      this.#add(Place.wait + bucketOf(times.wait), 1);
+      this.#add(Place.waitSum, times.wait);
+    }
+    if (times.run !== undefined) {
+      this.#add(Place.run + bucketOf(times.run), 1);
+      this.#add(Place.runSum, times.run);
+      this.#add(Place.fine + fineBucketOf(times.run), 1);
+    }
   }
 
   /** Adds others to these. */
   add(others: TaskCounts): void {
-    for (const [at, number] of others.#numbers.entries()) {
-      this.#numbers[at] = (this.#numbers[at] as number) + number;
-    }
+    for (const [at, number] of others.#numbers.entries()) this.#add(at, number);
   }
 
   get tasks(): Record<Outcome, number> {
@@ -78,11 +97,6 @@ export class TaskCounts {
     return this.#numbers.subarray(Place.fine);
   }
 
-  ran(ms: number): void {
-    this.#add(Place.run, Place.runSum, ms);
-    this.#count(Place.fine + fineBucketOf(ms));
-  }
-
   #histogram(place: number, sum: number) {
     return {
       counts: [...this.#numbers.subarray(place, place + buckets)],
@@ -90,14 +104,13 @@ export class TaskCounts {
     };
   }
 
-  #add(place: number, sum: number, ms: number): void {
-    let bucket = 0;
-    while (ms > (timeBuckets[bucket] as number)) bucket++;
-    this.#count(place + bucket);
-    this.#numbers[sum] = (this.#numbers[sum] as number) + ms;
+  #add(at: number, number: number): void {
+    this.#numbers[at] = (this.#numbers[at] as number) + number;
   }
+}
 
-  #count(at: number): void {
-    this.#numbers[at] = (this.#numbers[at] as number) + 1;
-  }
+function bucketOf(ms: number): number {
+  let bucket = 0;
+  while (ms > (timeBuckets[bucket] as number)) bucket++;
+  return bucket;
 }

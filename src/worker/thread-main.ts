@@ -8,7 +8,9 @@ import { unwrapMoved } from '../channel/moved.ts';
 import { Status } from '../channel/records.ts';
 import { type EncodedTask, payloadOf, type TaskCall } from '../channel/tasks.ts';
 import { readValue } from '../channel/values.ts';
+import { taskRunChannel } from '../diagnostics.ts';
 import { isPromise } from '../promise.ts';
+import { noTrace } from '../trace-context.ts';
 import { BatchOutput } from './batch-output.ts';
 import { BatchSource } from './batch-source.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
@@ -67,6 +69,7 @@ async function runBatch(batch: Batch): Promise<number> {
   let turnedAt = now;
   const output = new BatchOutput(lane, memory, now);
   const source = new BatchSource(batch, memory, setup.mayLinger, () => output.tell());
+  let isWatched = taskRunChannel.hasSubscribers;
   for (let place = 0; ; place++) {
     const task = source.next();
     if (source.hasSlept) now = clock();
@@ -74,11 +77,13 @@ async function runBatch(batch: Batch): Promise<number> {
     output.tellIfDue(now, task.isAhead);
     const begun = now;
     let isDone = false;
-    memory.counts.begun(begun - task.arrival.at);
     const running = new RunningTask(task.call, task.trace, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
-      let result = (running.isObserved ? beginObserved : begin)(task, running, run, output);
+      let result =
+        isWatched || task.trace !== noTrace
+          ? beginObserved(task, running, run, output)
+          : begin(task, running, run, output);
       if (isPromise(result)) result = await whileWaiting(task.id, running, result);
       now = clock();
       isDone = output.add(task, Status.done, now - begun, result);
@@ -87,12 +92,13 @@ async function runBatch(batch: Batch): Promise<number> {
       if (error instanceof NoSuchTask) output.add(task, Status.unknown, now - begun, error.names);
       else output.add(task, Status.thrown, now - begun, encodeThrown(error));
     }
-    memory.counts.ended(isDone, memory.abortReason(place), now - begun);
+    memory.counts.ended(isDone, memory.abortReason(place), begun - task.arrival.at, now - begun);
     memory.end();
     if (now - turnedAt < longestTurn) continue;
     // A batch may go on for as long as tasks join it: messages and the tasks' own timers have their turn in between.
     await nextTurn();
     turnedAt = now = clock();
+    isWatched = taskRunChannel.hasSubscribers;
   }
 }
 
@@ -102,9 +108,8 @@ async function runLocal({ lane, id, call, payload, arrivedAt, trace }: LocalCall
   memory.enter(threadId);
   // Taken back before it began: nobody waits for a reply.
   if (!memory.begin(0, begun)) return { result: undefined };
-  memory.counts.begun(begun - arrivedAt);
   const reply = await replyTo(id, call, payload, new RunningTask(call, trace, memory));
-  memory.counts.ended('result' in reply, memory.abortReason(0), clock() - begun);
+  memory.counts.ended('result' in reply, memory.abortReason(0), begun - arrivedAt, clock() - begun);
   memory.end();
   if ('result' in reply && !isPlain(reply.result)) {
     setImmediate(() => parentPort?.postMessage({ type: 'replied', lane, id }));

@@ -33,8 +33,7 @@ export interface LocalTask {
   readonly id: number;
   readonly call: TaskCall;
   readonly payload: unknown;
-  /** By `clock()`. */
-  readonly arrivedAt: number;
+  readonly arrival: Arrival;
   /** Of the caller, as `activeTrace()` gives it. */
   readonly trace: string;
   settle(reply: LocalReply): void;

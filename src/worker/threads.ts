@@ -25,7 +25,7 @@ import { clock } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
 import { LocalRun } from './local-run.ts';
 import { settleRpcTasks } from './rpc-tasks.ts';
-import { TaskCounts } from './task-counts.ts';
+import { TaskCounts, type TaskTimes } from './task-counts.ts';
 import { explainThreadEnd } from './thread-end.ts';
 import type { ThreadMessage } from './thread-protocol.ts';
 import { ThreadSet, type ThreadSetConfig } from './thread-set.ts';
@@ -84,7 +84,7 @@ export class Threads implements TaskPool {
     });
     this.#broadcasts = new Broadcasts(config.abortGrace, {
       onDone: (task, status, value, outcome) => {
-        this.#counts.concluded(outcome, clock() - task.arrival.at);
+        this.#counts.concluded(outcome, { run: clock() - task.arrival.at });
         this.#conclude(task, status, value);
       },
       onTimedOut: task => this.#record(task.id, Status.timedOut, task.call.timeout),
@@ -257,7 +257,7 @@ export class Threads implements TaskPool {
         else this.#events.onRecords(bytes, blobs);
       },
       onEnded: tasks => this.#onEnded(tasks),
-      onLost: (task, error, ms) => this.#onLost(task, error, ms),
+      onLost: (task, error, times) => this.#onLost(task, error, times),
       onUnbegun: tasks => this.#lanes.resubmit(tasks),
       onIdle: () => this.#lanes.pump(),
     });
@@ -308,22 +308,22 @@ export class Threads implements TaskPool {
     else task.expire();
   }
 
-  /** Nobody hears what becomes of it. `ms`: how long it ran. */
-  #giveUp(task: ThreadTask, outcome: Outcome, ms?: number): void {
-    this.#counts.concluded(outcome, ms);
+  /** Nobody hears what becomes of it. */
+  #giveUp(task: ThreadTask, outcome: Outcome, times?: TaskTimes): void {
+    this.#counts.concluded(outcome, times);
     if (isOfChannel(task)) this.#conclude(task, Status.ended, undefined);
     else this.#ended(1);
   }
 
-  #onLost(task: ThreadTask, error: unknown, ms: number): void {
+  #onLost(task: ThreadTask, error: unknown, times: TaskTimes): void {
     const whyEnding = this.#lanes.whyEnding(task);
     this.#lanes.forget(task);
     if (whyEnding) {
-      this.#giveUp(task, whyEnding === 'timed out' ? 'timed-out' : 'cancelled', ms);
+      this.#giveUp(task, whyEnding === 'timed out' ? 'timed-out' : 'cancelled', times);
       return;
     }
     const reason = explainThreadEnd(error);
-    this.#counts.concluded(reason === undefined ? 'failed' : 'lost', ms);
+    this.#counts.concluded(reason === undefined ? 'failed' : 'lost', times);
     if (!isOfChannel(task)) {
       task.fail(reason === undefined ? error : new ThreadExitError(task.call.name, reason));
       this.#ended(1);

@@ -69,7 +69,7 @@ test('a wait is counted from when the process has the task', async t => {
 
 test('a histogram has its upper bounds inside, and a bucket for what is above the last', () => {
   const counts = new TaskCounts();
-  for (const ms of [0, 1, 1.01, 60_000, 60_001]) counts.begun(ms);
+  for (const ms of [0, 1, 1.01, 60_000, 60_001]) counts.ended(true, undefined, ms, 0);
   const { counts: buckets, sum: total } = counts.waitTime;
   assert.deepEqual([buckets[0], buckets[1], ...buckets.slice(-2)], [2, 1, 1, 1]);
   assert.equal(sum(buckets), 5);
@@ -80,14 +80,14 @@ test('recent percentiles are exact to a tenth, and forget what ended more than a
   const counts = new TaskCounts();
   const recent = new RecentTimes(0);
   assert.deepEqual(recent.read(counts.fine, 0), { p50: 0, p95: 0 });
-  for (let i = 0; i < 90; i++) counts.ran(0.02);
-  for (let i = 0; i < 10; i++) counts.ran(700);
+  for (let i = 0; i < 90; i++) counts.ended(true, undefined, 0, 0.02);
+  for (let i = 0; i < 10; i++) counts.ended(true, undefined, 0, 700);
   const { p50, p95 } = recent.read(counts.fine, 1000);
   assert.ok(Math.abs(p50 / 0.02 - 1) < 0.1, `p50 ${p50}`);
   assert.ok(Math.abs(p95 / 700 - 1) < 0.1, `p95 ${p95}`);
   for (let now = 2000; now <= 70_000; now += 1000) recent.read(counts.fine, now);
   assert.deepEqual(recent.read(counts.fine, 71_000), { p50: 0, p95: 0 });
-  counts.ran(5);
+  counts.ended(true, undefined, 0, 5);
   assert.ok(Math.abs(recent.read(counts.fine, 72_000).p95 / 5 - 1) < 0.1);
 });
 
