@@ -54,7 +54,8 @@ export class TaskCounts {
     const fineBucket = Place.fine + fineBucketOf(run);
     numbers[outcome] = (numbers[outcome] as number) + 1;
     numbers[waitBucket] = (numbers[waitBucket] as number) + 1;
-    numbers[Place.waitSum] = (numbers[Place.waitSum] as number) + wait;
+    // The clocks of two threads differ by microseconds, and a sum must not shrink.
+    numbers[Place.waitSum] = (numbers[Place.waitSum] as number) + Math.max(0, wait);
     numbers[runBucket] = (numbers[runBucket] as number) + 1;
     numbers[Place.runSum] = (numbers[Place.runSum] as number) + run;
     numbers[fineBucket] = (numbers[fineBucket] as number) + 1;
@@ -65,7 +66,7 @@ export class TaskCounts {
     this.#add(outcomes.indexOf(outcome), 1);
     if (times.wait !== undefined) {
       this.#add(Place.wait + bucketOf(times.wait), 1);
-      this.#add(Place.waitSum, times.wait);
+      this.#add(Place.waitSum, Math.max(0, times.wait));
     }
     if (times.run !== undefined) {
       this.#add(Place.run + bucketOf(times.run), 1);

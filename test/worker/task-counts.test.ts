@@ -74,6 +74,8 @@ test('a histogram has its upper bounds inside, and a bucket for what is above th
   assert.deepEqual([buckets[0], buckets[1], ...buckets.slice(-2)], [2, 1, 1, 1]);
   assert.equal(sum(buckets), 5);
   assert.ok(Math.abs(total - 120_003.01) < 1e-6, `${total} ms`);
+  counts.ended(true, undefined, -0.01, 0);
+  assert.equal(counts.waitTime.sum, total, 'a wait of less than nothing takes nothing away');
 });
 
 test('recent percentiles are exact to a tenth, and forget what ended more than a minute ago', () => {
