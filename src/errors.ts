@@ -105,6 +105,46 @@ export class ListenerTakenError extends ProcessHandlerError {
   }
 }
 
+/** A section has a `queue`, and the packages for it are not installed; the message has the command that installs them. */
+export class QueuePackagesError extends ProcessHandlerError {
+  constructor(section: string, reason: string, packages: string) {
+    super('PH_ERR_CONFIG_QUEUE_PACKAGES', `[${section}] queue: ${reason}: npm install ${packages}`, {
+      exitCode: ExitCode.usage,
+    });
+  }
+}
+
+/** A section has no `queue`, and was asked for its queue. */
+export class NoQueueError extends ProcessHandlerError {
+  constructor(section: string) {
+    super(
+      'PH_ERR_NO_QUEUE',
+      `[${section}] has no queue: add queue = NAME and queue_url = redis://… or postgres://…`,
+      {
+        exitCode: ExitCode.usage,
+      },
+    );
+  }
+}
+
+/** The server of a queue is not there, or refuses. */
+export class QueueServerError extends ProcessHandlerError {
+  constructor(queue: string, server: string, reason: string) {
+    super('PH_ERR_QUEUE_SERVER', `queue ${queue} on ${server}: ${reason}`);
+  }
+}
+
+/** A section has both `bind` and `queue`, and its task module no Worker class that says what to do with them. */
+export class QueueAndBindError extends ProcessHandlerError {
+  constructor(section: string) {
+    super(
+      'PH_ERR_CONFIG_QUEUE_BIND',
+      `[${section}] has bind and queue: make two sections, or export a default class that extends Worker`,
+      { exitCode: ExitCode.usage },
+    );
+  }
+}
+
 /** A task ran longer than `task_timeout`; its thread was ended. */
 export class TaskTimeoutError extends ProcessHandlerError {
   constructor(name: string, limit: number) {

@@ -79,6 +79,16 @@ export interface ClosingMessage {
 
 export type MasterMessage = BootMessage | ClosingMessage;
 
+/** Of a worker process that consumes a queue. */
+export interface QueueState {
+  /** Whether its server answers and lets jobs be taken. */
+  readonly connected: boolean;
+  /** Why not, for people. */
+  readonly reason?: string | undefined;
+  /** That it has taken and not given back or finished. */
+  readonly jobs: number;
+}
+
 export interface Heartbeat {
   readonly type: 'heartbeat';
   /** Of a section with `queue`: whether it takes jobs from it, and if not, why. */
@@ -92,6 +102,8 @@ export interface Heartbeat {
   readonly connections: number;
   readonly requests: number;
   readonly statistics: Statistics;
+  /** Where its section has a `queue`. */
+  readonly queue?: QueueState | undefined;
 }
 
 export type WorkerMessage =

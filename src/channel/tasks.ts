@@ -21,6 +21,8 @@ export interface TaskCall {
   readonly window?: number | undefined;
   /** Absent: the task module of the section or pool. */
   readonly module?: ModuleSource | undefined;
+  /** Of a job of a queue: its id there. */
+  readonly jobId?: string | undefined;
 }
 
 /** Tasks that came together share it. */

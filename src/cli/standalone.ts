@@ -10,6 +10,7 @@ import { type Shell, shells } from './completion/scripts.ts';
 import { addConfigurationFlags, collect, parsedOption } from './flags.ts';
 import { LEVELS } from './logs/log-line.ts';
 import { moment } from './logs/since.ts';
+import { addQueueCommands } from './queue-commands.ts';
 
 /** Adds them to `ph`; the module of a command is loaded only when it is called. */
 export function addStandaloneCommands(ph: Command): void {
@@ -18,6 +19,7 @@ export function addStandaloneCommands(ph: Command): void {
   addInit(ph);
   addSystemd(ph);
   addCompletion(ph);
+  addQueueCommands(ph);
 }
 
 function addMap(ph: Command): void {

@@ -47,6 +47,16 @@ export function checkSection(
   if (queue !== undefined && queueUrl === undefined && !failed.has('queue_url')) {
     report('queue', 'PH_ERR_CONFIG_QUEUE_URL', 'a queue needs queue_url, the server that holds it');
   }
+  if (queue?.includes(':')) {
+    report('queue', 'PH_ERR_CONFIG_VALUE', `the name of a queue has no colon, not ${JSON.stringify(queue)}`);
+  }
+  if (queue !== undefined && threads === 0 && !failed.has('threads')) {
+    report(
+      'queue',
+      'PH_ERR_CONFIG_QUEUE_THREADS',
+      `${nameOf('threads')} is 0: jobs have no thread to run on`,
+    );
+  }
   return problems;
 }
 

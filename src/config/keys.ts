@@ -5,7 +5,6 @@ import type { Kind } from './kinds/kind.ts';
 import { address, addresses, path, pathOrStderr, url } from './kinds/places.ts';
 import {
   boolean,
-  cron,
   duration,
   integer,
   integerOrAuto,
@@ -15,6 +14,7 @@ import {
   text,
   umask,
 } from './kinds/scalars.ts';
+import { cron, timezone } from './kinds/schedule.ts';
 
 export interface KeyDefinition {
   readonly name: string;
@@ -272,15 +272,22 @@ export const KEYS = [
     default: undefined,
     scope: 'section',
     doc: 'Name of the BullMQ queue whose jobs the section runs.',
-    inert: 'queues are not there yet',
   },
   {
     name: 'queue_url',
     kind: url('redis', 'rediss', 'postgres', 'postgresql'),
     default: undefined,
     scope: 'section',
+    secret: true,
     doc: 'The server that holds the queue.',
-    inert: 'queues are not there yet',
+  },
+  {
+    name: 'queue_prefix',
+    kind: text,
+    default: undefined,
+    defaultDoc: '`bull`, PostgreSQL: `bullmq`',
+    scope: 'section',
+    doc: 'What the keys of the queue begin with in Redis; the schema that its tables are in in PostgreSQL.',
   },
   {
     name: 'concurrency',
@@ -288,16 +295,43 @@ export const KEYS = [
     default: undefined,
     defaultDoc: 'threads',
     scope: 'section',
-    doc: 'Jobs of the queue that one worker process takes at a time.',
-    inert: 'queues are not there yet',
+    doc: 'Jobs of the queue that one worker process takes at a time; the default is what its threads run at a time.',
+  },
+  {
+    name: 'lock_duration',
+    kind: duration(100),
+    default: '30',
+    scope: 'section',
+    doc: 'A job whose worker process is lost goes back to the queue after that time, twice as much at the most.',
+  },
+  {
+    name: 'max_stalled',
+    kind: integer(0),
+    default: '1',
+    scope: 'section',
+    doc: 'How often a job goes back to the queue because its worker process was lost; then it is failed.',
+  },
+  {
+    name: 'queue_watchdog',
+    kind: duration(),
+    default: '30',
+    scope: 'section',
+    doc: 'A worker process that is connected and takes no job for that long while jobs wait is replaced; 0 is off.',
   },
   {
     name: 'schedule',
     kind: cron,
     default: undefined,
     scope: 'section',
-    doc: 'When to run the default task.',
-    inert: 'schedules are not there yet',
+    doc: 'When to run the default task: a cron expression of 5 fields, or of 6 with seconds first.',
+  },
+  {
+    name: 'schedule_timezone',
+    kind: timezone,
+    default: undefined,
+    defaultDoc: 'that of the machine',
+    scope: 'section',
+    doc: 'Time zone that schedule means, such as `Europe/Zurich` or `UTC`.',
   },
   {
     name: 'daemonize',

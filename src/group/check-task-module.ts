@@ -12,6 +12,8 @@ import { WorkerProcess } from './worker-process.ts';
 const keys: ReadonlyMap<string, string> = new Map([
   ['PH_ERR_ACCOUNT', 'user'],
   ['PH_ERR_CONFIG_RPC_PUBLIC', 'bind'],
+  ['PH_ERR_CONFIG_QUEUE_BIND', 'queue'],
+  ['PH_ERR_CONFIG_QUEUE_PACKAGES', 'queue'],
 ]);
 
 /** The problem that its workers would have at boot; undefined where there is none. */

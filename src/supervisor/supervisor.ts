@@ -21,6 +21,7 @@ import { Listeners, type PreparedListeners } from './listeners.ts';
 import type { Origin } from './origin.ts';
 import { type Change, type PreparedChange, Reload } from './reload.ts';
 import { Reporter } from './reporter.ts';
+import { Schedules } from './schedules.ts';
 import { Sections } from './sections.ts';
 import { SignalQueue } from './signals.ts';
 import { statusOf } from './status.ts';
@@ -75,6 +76,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #upgrade: Upgrade | undefined;
   #front: Front | undefined;
   readonly #load = new LoadMeter();
+  #schedules: Schedules | undefined;
   /** The pidfiles name it. False of one that is to replace another, until it is ready. */
   #isInCharge: boolean;
   #failure: Error | undefined;
@@ -223,11 +225,14 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       bindAgain: () => this.#bindAgain(),
     });
     this.#upgrade = this.#createUpgrade();
+    const schedules = new Schedules({ sections, logger: section => this.#logs.logger(section) });
+    this.#schedules = schedules;
     let ticks = 0;
     const timer = setInterval(() => {
       this.#clock.tick();
       for (const group of this.#allGroups()) group.reconcile();
       this.#upgrade?.check();
+      if (this.#state === 'running') schedules.tick();
       if (this.#isInCharge) this.#reporter.tick();
       if (this.#options.container !== 'none') this.#checkHope();
       if (++ticks % fileTicks > 0) return;
@@ -453,6 +458,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.#logger.warn(`a changed ${key} takes effect at the next start`);
       }
     }
+    if (this.#configuration) void this.#schedules?.leave(this.#configuration, next);
     this.#configuration = next;
     process.title = titleOf(next);
     if (what === undefined) {

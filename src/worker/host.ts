@@ -8,10 +8,11 @@ import {
   type ErrorReport,
   heartbeatInterval,
   type Listener,
+  type QueueState,
   type WorkerMessage,
 } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
-import { TaskModuleError, ThreadLoadError } from '../errors.ts';
+import { QueueAndBindError, TaskModuleError, ThreadLoadError } from '../errors.ts';
 import { createWorkerLogger } from '../log/worker-logger.ts';
 import { reportError } from './error-report.ts';
 import { takeIdentity } from './identity.ts';
@@ -39,6 +40,7 @@ export class Host {
   #requests = 0;
   /** Bytes. */
   #rss = 0;
+  #queue: (() => QueueState) | undefined;
 
   constructor(boot: BootMessage) {
     this.#boot = boot;
@@ -155,17 +157,21 @@ export class Host {
     return worker;
   }
 
-  /** Where there is an address to serve on, every task module is a service. */
+  /** Where there is an address to serve on, every task module is a service; where there is a queue, a consumer of it. */
   async #defaultClass(): Promise<WorkerClass> {
-    return this.#config.bind ? (await import('../rpc/rpc-worker.ts')).RpcWorker : Worker;
+    const { bind, queue, name } = this.#config;
+    if (bind && queue !== undefined) throw new QueueAndBindError(name);
+    if (bind) return (await import('../rpc/rpc-worker.ts')).RpcWorker;
+    return queue === undefined ? Worker : (await import('../queue/queue-worker.ts')).QueueWorker;
   }
 
   /** Nothing of the user's is begun: only what the configuration says against it can be told. */
   async #checkWorker(module: TaskModule, threads: Threads): Promise<Worker> {
     const { isRpcWorkerClass } = await import('../rpc/rpc-worker.ts');
-    if (isRpcWorkerClass(module.workerClass ?? (await this.#defaultClass()))) {
-      (await import('../rpc/exposure.ts')).checkExposure(this.#config);
-    }
+    const WorkerClass = module.workerClass ?? (await this.#defaultClass());
+    if (isRpcWorkerClass(WorkerClass)) (await import('../rpc/exposure.ts')).checkExposure(this.#config);
+    const { isQueueWorkerClass } = await import('../queue/queue-worker.ts');
+    if (isQueueWorkerClass(WorkerClass)) (await import('../queue/packages.ts')).loadBullmq(this.#config);
     return new Worker(this.#context(module, threads));
   }
 
@@ -182,6 +188,11 @@ export class Host {
       serve: (server: Server, listener: Listener | undefined) => this.#servers.serve(server, listener),
       tasks,
       rpcThreads: threads,
+      jobThreads: threads,
+      watchQueue: (state: () => QueueState) => {
+        this.#queue = state;
+      },
+      retire: (reason: string) => void this.#tell({ type: 'retire', reason }),
     };
   }
 
@@ -212,6 +223,7 @@ export class Host {
       connections: this.#servers.connections,
       requests: this.#servers.requests,
       statistics: this.#statistics.read(this.#threads?.counts),
+      queue: this.#queue?.(),
     });
   }
 

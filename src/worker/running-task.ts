@@ -1,18 +1,19 @@
 /** One task while a thread runs it: what it gets as its second argument, and what the host tells it meanwhile. */
 
-import { threadId } from 'node:worker_threads';
+import { parentPort, threadId } from 'node:worker_threads';
 import type { TaskCall } from '../channel/tasks.ts';
 import { taskRunChannel } from '../diagnostics.ts';
 import { withResolvers } from '../promise.ts';
 import { readTrace, withinTrace } from '../trace-context.ts';
 import type { LaneMemory } from './lane-memory.ts';
-import type { TaskContext } from './task-module.ts';
-import type { AbortReason } from './thread-protocol.ts';
+import type { TaskContext, TaskJob, TaskProgress } from './task-module.ts';
+import type { AbortReason, JobNews } from './thread-protocol.ts';
 
 export class RunningTask implements TaskContext {
   readonly threadId = threadId;
   readonly name: string;
   readonly attempt: number;
+  readonly job: RunningJob | undefined;
   readonly #trace: string;
   readonly #memory: LaneMemory | undefined;
   readonly #place: number;
@@ -22,10 +23,11 @@ export class RunningTask implements TaskContext {
   #credit: number;
   #credited: { promise: Promise<void>; resolve: (value?: undefined) => void } | undefined;
 
-  /** `place` is the task's in the batch that `memory` is of; a broadcast has neither. */
-  constructor(call: TaskCall, trace: string, memory?: LaneMemory, place = 0) {
+  /** `place` is the task's in the batch that `memory` is of; a broadcast has neither. `id` is that of the task. */
+  constructor(id: number, call: TaskCall, trace: string, memory?: LaneMemory, place = 0) {
     this.name = call.name;
     this.attempt = call.attempt;
+    this.job = call.jobId === undefined ? undefined : new RunningJob(call.jobId, id);
     this.#credit = call.window ?? 0;
     this.#trace = trace;
     this.#memory = memory;
@@ -83,5 +85,34 @@ export class RunningTask implements TaskContext {
   #abortSignal(): void {
     const name = this.#reason === 'timed out' ? 'TimeoutError' : 'AbortError';
     this.#controller?.abort(new DOMException(`the task was ${this.#reason}`, name));
+  }
+}
+
+/** The job that the task `id` runs. */
+class RunningJob implements TaskJob {
+  readonly id: string;
+  readonly #task: number;
+  #told = 0;
+
+  constructor(id: string, task: number) {
+    this.id = id;
+    this.#task = task;
+  }
+
+  get told(): number {
+    return this.#told;
+  }
+
+  progress(value: TaskProgress): void {
+    this.#tell({ progress: value });
+  }
+
+  log(line: string): void {
+    this.#tell({ log: String(line) });
+  }
+
+  #tell(news: JobNews): void {
+    parentPort?.postMessage({ type: 'job', id: this.#task, news });
+    this.#told++;
   }
 }

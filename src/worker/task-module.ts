@@ -13,7 +13,8 @@ export interface TaskContext {
   readonly threadId: number;
   /** Name that it was called by. */
   readonly name: string;
-  /** 1; one more each time that it is run again because the process or thread was lost that ran it (`retries`). */
+  /** 1; one more each time that it is run again because the process or thread was lost that ran it (`retries`), and of a
+   * job of a queue also because it failed before. */
   readonly attempt: number;
   /**
    * The trace that the caller is a part of, as W3C Trace Context writes it: of the span that was active where
@@ -27,7 +28,22 @@ export interface TaskContext {
    * task that never awaits sees it too, where it asks `context.signal.aborted` now and then.
    */
   readonly signal: AbortSignal;
+  /** Where the task runs a job of the section's `queue`; undefined otherwise. */
+  readonly job: TaskJob | undefined;
 }
+
+/** The job of a BullMQ queue that a task runs. What a task says here is on its way when the call returns. */
+export interface TaskJob {
+  /** Unique in its queue. */
+  readonly id: string;
+  /** How far the task is: what boards and producers see as the job's progress. Throws a `DataCloneError`. */
+  progress(value: TaskProgress): void;
+  /** Adds a line to the log that the queue keeps of the job. */
+  log(line: string): void;
+}
+
+/** What can be told as progress: it is kept as JSON. */
+export type TaskProgress = string | boolean | number | object;
 
 export interface TaskModule {
   readonly tasks: ReadonlyMap<string, TaskFunction>;

@@ -77,7 +77,7 @@ async function runBatch(batch: Batch): Promise<number> {
     output.tellIfDue(now, task.isAhead);
     const begun = now;
     let isDone = false;
-    const running = new RunningTask(task.call, task.trace, memory, place);
+    const running = new RunningTask(task.id, task.call, task.trace, memory, place);
     try {
       const run = functionOf(task.call) ?? (await loadFunction(task.call));
       let result =
@@ -108,8 +108,10 @@ async function runLocal({ lane, id, call, payload, arrivedAt, trace }: LocalCall
   memory.enter(threadId);
   // Taken back before it began: nobody waits for a reply.
   if (!memory.begin(0, begun)) return { result: undefined };
-  const reply = await replyTo(id, call, payload, new RunningTask(call, trace, memory));
-  memory.counts.ended('result' in reply, memory.abortReason(0), begun - arrivedAt, clock() - begun);
+  const running = new RunningTask(id, call, trace, memory);
+  const outcome = await replyTo(id, call, payload, running);
+  memory.counts.ended('result' in outcome, memory.abortReason(0), begun - arrivedAt, clock() - begun);
+  const reply = running.job?.told ? { ...outcome, news: running.job.told } : outcome;
   memory.end();
   if ('result' in reply && !isPlain(reply.result)) {
     setImmediate(() => parentPort?.postMessage({ type: 'replied', lane, id }));
@@ -231,7 +233,7 @@ async function onHostMessage(message: HostMessage): Promise<void> {
       break;
     case 'broadcast': {
       const { id, call, trace, payload } = message;
-      const running = new RunningTask(call, trace);
+      const running = new RunningTask(id, call, trace);
       const reply = await replyTo(id, call, readValue(Buffer.from(payload)), running);
       parentPort?.postMessage({ type: 'broadcast', id, threadId, reply });
       parentPort?.postMessage({ type: 'broadcast-replied', id, threadId });

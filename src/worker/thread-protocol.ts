@@ -4,6 +4,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { ErrorReport, ModuleSource } from '../channel/control.ts';
 import type { Thrown } from '../channel/error-value.ts';
 import type { TaskCall } from '../channel/tasks.ts';
+import type { TaskProgress } from './task-module.ts';
 
 /** What every thread finds in its environment data under `setupKey`; `workerData` is the user's. */
 export interface ThreadSetup {
@@ -36,11 +37,17 @@ export interface LocalCall {
   readonly trace: string;
 }
 
-export type LocalReply =
+export type LocalReply = (
   | { readonly result: unknown }
   | { readonly thrown: Thrown }
   /** There is no task of that name, but these. */
-  | { readonly unknown: readonly string[] };
+  | { readonly unknown: readonly string[] }
+) & {
+  /** How often the task has said something of its job. */
+  readonly news?: number;
+};
+
+export type JobNews = { readonly progress: TaskProgress } | { readonly log: string };
 
 export type ThreadMessage =
   | { readonly type: 'loaded'; readonly threadId: number; readonly port: MessagePort }
@@ -57,6 +64,8 @@ export type ThreadMessage =
   | { readonly type: 'replied'; readonly lane: number; readonly id: number }
   /** There are results to be fetched from the memory of the lane. */
   | { readonly type: 'results'; readonly lane: number }
+  /** What a task says of the job that it runs. */
+  | { readonly type: 'job'; readonly id: number; readonly news: JobNews }
   | {
       readonly type: 'broadcast';
       readonly id: number;
@@ -87,6 +96,7 @@ const threadMessages: ReadonlySet<unknown> = new Set<ThreadMessage['type']>([
   'records',
   'replied',
   'results',
+  'job',
   'broadcast',
   'broadcast-replied',
 ]);

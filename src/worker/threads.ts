@@ -8,6 +8,7 @@ import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
 import { longTask, RunTimes } from '../channel/run-times.ts';
 import type { Outcome } from '../channel/statistics.ts';
+import type { TaskCall } from '../channel/tasks.ts';
 import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { type TaskTrace, taskChannel } from '../diagnostics.ts';
@@ -19,7 +20,9 @@ import {
   type ThreadLoadError,
   UnknownTaskError,
 } from '../errors.ts';
+import type { Job, JobRun } from '../queue/job-threads.ts';
 import { Broadcasts } from './broadcasts.ts';
+import { ThreadJob } from './job-run.ts';
 import { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
@@ -64,6 +67,8 @@ export class Threads implements TaskPool {
   /** Tasks that are not over. */
   #active = 0;
   #nextLocalId = -1;
+  /** By the id of the run. */
+  readonly #jobs = new Map<number, ThreadJob>();
 
   /** Starts the threads. */
   constructor(
@@ -160,7 +165,37 @@ export class Threads implements TaskPool {
     if (signal?.aborted) throw new TaskAbortError(name, signal.reason);
 
     const call = { name, kind: 'run', timeout: timeLimit(timeout), attempt: 1 } as const;
-    const task = new LocalRun(this.#nextLocalId--, call, unwrapMoved(payload), {
+    const reply = await this.#runLocal(call, unwrapMoved(payload), { signal, queueTimeout }).outcome;
+    // Here, where the caller's frames are in the stack.
+    if ('thrown' in reply) throw decodeThrown(reply.thrown);
+    if ('unknown' in reply) throw new UnknownTaskError(name, reply.unknown);
+    return reply.result as Result;
+  }
+
+  /** Runs a job of a queue: how many wait here is for its consumer to say, not for `max_queue`. */
+  runJob(payload: unknown, job: Job): JobRun {
+    const { id, name, attempt } = job;
+    if (!this.#set) throw new NoThreadsError();
+    if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
+    const { taskTimeout, queueTimeout } = this.#config;
+    const call = { name, kind: 'run', timeout: timeLimit(taskTimeout), attempt, jobId: id } as const;
+    const abort = new AbortController();
+    const task = this.#runLocal(call, payload, { signal: abort.signal, queueTimeout });
+    const run = new ThreadJob(job, task, {
+      abort,
+      takeBack: id => this.takeBack(id),
+      onOver: id => this.#jobs.delete(id),
+    });
+    this.#jobs.set(task.id, run);
+    return run;
+  }
+
+  #runLocal(
+    call: TaskCall,
+    payload: unknown,
+    { signal, queueTimeout }: { signal: AbortSignal | undefined; queueTimeout: number },
+  ): LocalRun {
+    const task = new LocalRun(this.#nextLocalId--, call, payload, {
       signal,
       queueTimeout,
       onAbort: id => this.#lanes.cancel(id),
@@ -168,11 +203,7 @@ export class Threads implements TaskPool {
     });
     this.#active++;
     this.#lanes.submit([task]);
-    const reply = await task.outcome;
-    // Here, where the caller's frames are in the stack.
-    if ('thrown' in reply) throw decodeThrown(reply.thrown);
-    if ('unknown' in reply) throw new UnknownTaskError(name, reply.unknown);
-    return reply.result as Result;
+    return task;
   }
 
   /** Runs tasks of the channel; what becomes of each comes as records. */
@@ -274,6 +305,9 @@ export class Threads implements TaskPool {
       case 'results':
         this.#lanesByNumber[message.lane]?.fetch();
         this.#lanes.pump();
+        break;
+      case 'job':
+        this.#jobs.get(message.id)?.onNews(message.news);
         break;
       case 'broadcast':
         this.#broadcasts.answered(message.id, message.threadId, message.reply);

@@ -3,8 +3,9 @@
 import type { Server } from 'node:net';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Listener } from '../channel/control.ts';
+import type { Listener, QueueState } from '../channel/control.ts';
 import type { SectionConfig } from '../config/types.ts';
+import type { JobThreads } from '../queue/job-threads.ts';
 import type { RpcThreads } from '../rpc/thread-call.ts';
 import type { TaskFunction } from './task-module.ts';
 
@@ -44,6 +45,11 @@ export interface WorkerContext {
   readonly rpcThreads: RpcThreads;
   /** An RPC call is over; `code`: `ok`, or that of the error that was answered. */
   readonly countRpc: (method: string, code: string) => void;
+  readonly jobThreads: JobThreads;
+  /** What heartbeats are to say of the queue. */
+  readonly watchQueue: (state: () => QueueState) => void;
+  /** Asks for a replacement, and goes on until that is ready. */
+  readonly retire: (reason: string) => void;
 }
 
 export type WorkerClass = (new (context: WorkerContext) => Worker) & { readonly loggerName?: string };

@@ -5,7 +5,6 @@ import { type Kind, ValueError } from '../../src/config/kinds/kind.ts';
 import { address, addresses, formatAddress, path, pathOrStderr, url } from '../../src/config/kinds/places.ts';
 import {
   boolean,
-  cron,
   duration,
   integer,
   integerOrAuto,
@@ -15,6 +14,7 @@ import {
   text,
   umask,
 } from '../../src/config/kinds/scalars.ts';
+import { cron, timezone } from '../../src/config/kinds/schedule.ts';
 
 function accepts<T>(kind: Kind<T>, expected: Readonly<Record<string, T>>): void {
   for (const [written, value] of Object.entries(expected))
@@ -152,6 +152,10 @@ describe('words', () => {
     rejects(umask, /octal/, '', '8', '1777', '-1', 'rwx');
     accepts(cron, { '*/5 * * * *': '*/5 * * * *', '0 0  * * * 1': '0 0  * * * 1' });
     rejects(cron, /5 or 6 fields/, '', '* * * *', '* * * * * * *');
+    rejects(cron, /expected a cron expression, not/, '61 * * * *', 'a b c d e', '*/0 * * * *');
+    rejects(cron, /never comes/, '0 0 31 2 *');
+    accepts(timezone, { UTC: 'UTC', 'Europe/Zurich': 'Europe/Zurich' });
+    rejects(timezone, /expected a time zone/, '', 'Mars', 'Europe/Zurick');
   });
 });
 

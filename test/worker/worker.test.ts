@@ -35,6 +35,14 @@ function host(config: Partial<SectionConfig> = {}) {
     },
     tasks: new Map(),
     rpcThreads: { submitRpc: () => 0, takeBack: () => false, cancel: () => {} },
+    jobThreads: {
+      taskNames: [],
+      runJob: () => {
+        throw new Error('this test has no threads');
+      },
+    },
+    watchQueue: () => {},
+    retire: () => {},
   };
   return { context, counted, drain: () => controller.abort() };
 }

@@ -140,12 +140,3 @@ export const umask: Kind<number> = {
     return Number.parseInt(written.replace(/^0o/i, ''), 8);
   },
 };
-
-export const cron: Kind<string> = {
-  label: 'cron expression',
-  parse(written) {
-    const fields = written.split(/\s+/).length;
-    if (fields !== 5 && fields !== 6) throw unexpected('a cron expression of 5 or 6 fields', written);
-    return written;
-  },
-};
