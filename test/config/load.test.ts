@@ -61,18 +61,18 @@ describe('a configuration', () => {
         rpcStacks: false,
         queue: undefined,
         queueUrl: undefined,
+        queuePrefix: undefined,
         concurrency: undefined,
+        lockDuration: 30_000,
+        maxStalled: 1,
+        queueWatchdog: 30_000,
         schedule: undefined,
+        scheduleTimezone: undefined,
         daemonize: false,
         pidfile: undefined,
         singleInstance: true,
         controlSocket: undefined,
         metricsBind: undefined,
-        onReady: undefined,
-        onExit: undefined,
-        onFailed: undefined,
-        onReload: undefined,
-        hookTimeout: 30_000,
         procName: 'job',
         logFile: undefined,
         logLevel: 'info',
@@ -133,20 +133,10 @@ describe('a configuration', () => {
     assert.deepEqual(configuration?.supervisor, {
       daemonize: false,
       singleInstance: false,
-      controlSocket: join(directory, '1.sock'),
+      controlSocket: undefined,
       metricsBind: undefined,
-      onReady: undefined,
-      onReload: undefined,
-      hookTimeout: 30_000,
       pidfiles: [join(directory, '1'), join(directory, '2')],
     });
-  });
-
-  it('puts the control socket where it is told, beside the pidfile, or beside the file', t => {
-    const where = (keys: string) => read(t, `${JOB}${keys}`).configuration?.supervisor.controlSocket;
-    assert.equal(where('control_socket = /run/x.sock\n'), '/run/x.sock');
-    assert.equal(where('pidfile = /run/x.pid\n'), '/run/x.pid.sock');
-    assert.match(where('') ?? '', /^.*\/\.ph\.sock$/);
   });
 });
 
@@ -408,29 +398,24 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(binding('h:0', 'h:0, h:1', 'fd://3')), [], 'port 0 is another one each time');
     assert.deepEqual(summary(binding('h:0, h:0')), ['BIND 3 [s0] bind']);
     assert.deepEqual(summary(binding('h:0', 'h:0, h:0')), ['BIND 6 [s1] bind']);
-    const metrics = (address: string) =>
-      read(t, `${JOB}bind = h:1, h:0\nmetrics_bind = ${address}\n`).problems;
-    assert.deepEqual(summary(metrics('h:1')), ['BIND 4 [job] metrics_bind']);
-    assert.equal(metrics('h:1')[0]?.message, 'h:1 is bound by [job] already');
-    assert.deepEqual(summary([...metrics('h:0'), ...metrics('h:2')]), []);
-    assert.match(metrics('unix:nowhere/a')[0]?.message ?? '', /^the directory .*\/nowhere does not exist$/);
   });
 
   it('are queue and queue_url', t => {
     assert.deepEqual(summary(read(t, `${JOB}queue = q\n`).problems), ['QUEUE_URL 3 [job] queue']);
-    assert.deepEqual(summary(read(t, `${JOB}queue = q\nqueue_url = redis://h\n`).problems), []);
+    const queue = `${JOB}queue_url = redis://h\n`;
+    assert.deepEqual(summary(read(t, `${queue}queue = q\n`).problems), []);
+    assert.deepEqual(summary(read(t, `${queue}queue = a:b\n`).problems), ['VALUE 4 [job] queue']);
+    assert.deepEqual(summary(read(t, `${queue}queue = q\nthreads = 0\n`).problems), [
+      'QUEUE_THREADS 4 [job] queue',
+    ]);
   });
 });
 
 describe('notes', () => {
   it('tell which keys are set without effect, once each', t => {
-    const ini = '[DEFAULT]\ntask = job.js\nqueue_url = redis://h\nschedule =\n[a]\nqueue = q\n[b]\n';
-    const { notes, configuration } = read(t, ini, { env: { PH_CONCURRENCY: '2' } });
-    assert.deepEqual(summary(notes), [
-      'PH_NOTE_INERT 3 [DEFAULT] queue_url',
-      'PH_NOTE_INERT 6 [a] queue',
-      'PH_NOTE_INERT concurrency',
-    ]);
+    const ini = '[DEFAULT]\ntask = job.js\nqueue_url = redis://h\n[a]\nqueue = q\n[b]\n';
+    const { notes, configuration } = read(t, ini, { env: { PH_METRICS_BIND: 'h:2' } });
+    assert.deepEqual(summary(notes), ['PH_NOTE_INERT metrics_bind']);
     for (const { message } of notes) assert.match(message, /^set, but without effect in this version: /);
     assert.equal(configuration?.sections.get('a')?.queue, 'q');
   });
