@@ -14,6 +14,7 @@ const benches = {
   map: 'A task over many inputs',
   rpc: 'JSON-RPC and sockets',
   deploys: 'Deploys under load',
+  queue: 'Queues',
 };
 
 /** What the bench prints. */
