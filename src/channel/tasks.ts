@@ -10,9 +10,9 @@ export interface TaskCall {
   readonly name: string;
   /**
    * `stream`: the items of a generator, one by one; `broadcast`: once on every thread; `rpc`: the payload is the text of
-   * a JSON-RPC call, and the result that of its response.
+   * a JSON-RPC call, and the result that of its response; `job`: both are JSON, too.
    */
-  readonly kind: 'run' | 'stream' | 'broadcast' | 'rpc';
+  readonly kind: 'run' | 'stream' | 'broadcast' | 'rpc' | 'job';
   /** Longest run, ms; 0: none. */
   readonly timeout: number;
   /** 1, and one more each time that what ran it was lost. */
@@ -21,8 +21,6 @@ export interface TaskCall {
   readonly window?: number | undefined;
   /** Absent: the task module of the section or pool. */
   readonly module?: ModuleSource | undefined;
-  /** Of a job of a queue: its id there. */
-  readonly jobId?: string | undefined;
 }
 
 /** Tasks that came together share it. */

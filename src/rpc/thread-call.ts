@@ -2,7 +2,7 @@
 
 import type { Arrival, TaskCall } from '../channel/tasks.ts';
 import { QueueFullError, QueueTimeoutError, TaskTimeoutError } from '../errors.ts';
-import { firstRpcId, type RpcTask } from '../worker/thread-task.ts';
+import { nextRpcId, type RpcTask } from '../worker/thread-task.ts';
 
 /** The threads, as far as calls need them. */
 export interface RpcThreads {
@@ -27,9 +27,6 @@ export interface CallOwner {
   onError(error: unknown): void;
 }
 
-/** Ids are `u32`, and those below are the master's. */
-const mostIds = 2 ** 31;
-let lastId = 0;
 const none: readonly Uint8Array[] = [];
 const notArrived: Arrival = { at: 0 };
 
@@ -52,8 +49,7 @@ export class ThreadCall implements RpcTask {
 
   /** `text`: the call, in JSON. */
   constructor(call: TaskCall, text: Buffer, trace: string, owner: CallOwner, threads: RpcThreads) {
-    lastId = (lastId + 1) % mostIds;
-    this.id = firstRpcId + lastId;
+    this.id = nextRpcId();
     this.call = call;
     this.trace = trace;
     this.bytes = text;

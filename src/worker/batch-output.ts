@@ -37,7 +37,7 @@ export class BatchOutput {
 
   /** What has become of a task. A result that cannot be cloned fails its own task: then it returns false. */
   add({ id, call }: EncodedTask, status: Status, runTime: number, value: unknown): boolean {
-    const isText = call.kind === 'rpc' && status === Status.done;
+    const isText = (call.kind === 'rpc' || call.kind === 'job') && status === Status.done;
     const encoded = isText ? writeText(id, runTime, String(value)) : this.#encode(id, status, runTime, value);
     const blobs = encoded ?? none;
     const bytes = scratch.written;

@@ -12,8 +12,9 @@ import type { AbortReason, JobNews } from './thread-protocol.ts';
 export class RunningTask implements TaskContext {
   readonly threadId = threadId;
   readonly name: string;
-  readonly attempt: number;
-  readonly job: RunningJob | undefined;
+  readonly #id: number;
+  #attempt: number;
+  #job: RunningJob | undefined;
   readonly #trace: string;
   readonly #memory: LaneMemory | undefined;
   readonly #place: number;
@@ -26,8 +27,8 @@ export class RunningTask implements TaskContext {
   /** `place` is the task's in the batch that `memory` is of; a broadcast has neither. `id` is that of the task. */
   constructor(id: number, call: TaskCall, trace: string, memory?: LaneMemory, place = 0) {
     this.name = call.name;
-    this.attempt = call.attempt;
-    this.job = call.jobId === undefined ? undefined : new RunningJob(call.jobId, id);
+    this.#id = id;
+    this.#attempt = call.attempt;
     this.#credit = call.window ?? 0;
     this.#trace = trace;
     this.#memory = memory;
@@ -49,6 +50,20 @@ export class RunningTask implements TaskContext {
 
   get tracestate(): string | undefined {
     return readTrace(this.#trace).tracestate;
+  }
+
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  get job(): TaskJob | undefined {
+    return this.#job;
+  }
+
+  /** It runs this job. */
+  takeJob(id: string, attempt: number): void {
+    this.#job = new RunningJob(id, this.#id);
+    this.#attempt = attempt;
   }
 
   get signal(): AbortSignal {
@@ -92,15 +107,10 @@ export class RunningTask implements TaskContext {
 class RunningJob implements TaskJob {
   readonly id: string;
   readonly #task: number;
-  #told = 0;
 
   constructor(id: string, task: number) {
     this.id = id;
     this.#task = task;
-  }
-
-  get told(): number {
-    return this.#told;
   }
 
   progress(value: TaskProgress): void {
@@ -113,6 +123,5 @@ class RunningJob implements TaskJob {
 
   #tell(news: JobNews): void {
     parentPort?.postMessage({ type: 'job', id: this.#task, news });
-    this.#told++;
   }
 }

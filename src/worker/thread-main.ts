@@ -13,6 +13,7 @@ import { isPromise } from '../promise.ts';
 import { noTrace } from '../trace-context.ts';
 import { BatchOutput } from './batch-output.ts';
 import { BatchSource } from './batch-source.ts';
+import { answerJob } from './job-answer.ts';
 import { clock, LaneMemory } from './lane-memory.ts';
 import { answerCall } from './rpc-answer.ts';
 import { RunningTask } from './running-task.ts';
@@ -108,10 +109,8 @@ async function runLocal({ lane, id, call, payload, arrivedAt, trace }: LocalCall
   memory.enter(threadId);
   // Taken back before it began: nobody waits for a reply.
   if (!memory.begin(0, begun)) return { result: undefined };
-  const running = new RunningTask(id, call, trace, memory);
-  const outcome = await replyTo(id, call, payload, running);
-  memory.counts.ended('result' in outcome, memory.abortReason(0), begun - arrivedAt, clock() - begun);
-  const reply = running.job?.told ? { ...outcome, news: running.job.told } : outcome;
+  const reply = await replyTo(id, call, payload, new RunningTask(id, call, trace, memory));
+  memory.counts.ended('result' in reply, memory.abortReason(0), begun - arrivedAt, clock() - begun);
   memory.end();
   if ('result' in reply && !isPlain(reply.result)) {
     setImmediate(() => parentPort?.postMessage({ type: 'replied', lane, id }));
@@ -146,6 +145,8 @@ function begin(task: EncodedTask, running: RunningTask, run: TaskFunction, outpu
       return sendItems(task, running, run, output);
     case 'rpc':
       return answerCall(task, run, running);
+    case 'job':
+      return answerJob(task, run, running);
     default:
       return run(payloadOf(task), running);
   }

@@ -37,15 +37,11 @@ export interface LocalCall {
   readonly trace: string;
 }
 
-export type LocalReply = (
+export type LocalReply =
   | { readonly result: unknown }
   | { readonly thrown: Thrown }
   /** There is no task of that name, but these. */
-  | { readonly unknown: readonly string[] }
-) & {
-  /** How often the task has said something of its job. */
-  readonly news?: number;
-};
+  | { readonly unknown: readonly string[] };
 
 export type JobNews = { readonly progress: TaskProgress } | { readonly log: string };
 

@@ -11,7 +11,10 @@ export type BatchTask = ChannelTask | RpcTask;
 /** Its result goes to the master as it comes from the thread. */
 export type ChannelTask = EncodedTask;
 
-/** A JSON-RPC call that this process has received: many of them travel together, and their results come as text. */
+/**
+ * A JSON-RPC call that this process has received, or a job that it has taken: many of them travel together, and their
+ * results come as text.
+ */
 export interface RpcTask extends EncodedTask {
   /** All three known when it is submitted. */
   isAhead: boolean;
@@ -25,8 +28,15 @@ export interface RpcTask extends EncodedTask {
   expire(): void;
 }
 
-/** Ids of RPC tasks begin here; those of the master count from below. */
-export const firstRpcId = 2 ** 31;
+/** Ids are `u32`, and those below are the master's. */
+const firstRpcId = 2 ** 31;
+let lastRpcId = 0;
+
+/** For an `RpcTask`. */
+export function nextRpcId(): number {
+  lastRpcId = (lastRpcId + 1) % firstRpcId;
+  return firstRpcId + lastRpcId;
+}
 
 export interface LocalTask {
   /** Below 0, unlike those of the master. */
@@ -43,7 +53,7 @@ export interface LocalTask {
 }
 
 export function isRpc(task: ThreadTask): task is RpcTask {
-  return task.call.kind === 'rpc';
+  return task.call.kind === 'rpc' || task.call.kind === 'job';
 }
 
 /** Of a batch, which holds one kind. */

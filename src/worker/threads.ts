@@ -22,7 +22,7 @@ import {
 } from '../errors.ts';
 import type { Job, JobRun } from '../queue/job-threads.ts';
 import { Broadcasts } from './broadcasts.ts';
-import { ThreadJob } from './job-run.ts';
+import { JobTask, type JobTaskEvents } from './job-task.ts';
 import { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
@@ -67,8 +67,18 @@ export class Threads implements TaskPool {
   /** Tasks that are not over. */
   #active = 0;
   #nextLocalId = -1;
-  /** By the id of the run. */
-  readonly #jobs = new Map<number, ThreadJob>();
+  /** By the id of the task. */
+  readonly #jobs = new Map<number, JobTask>();
+  #jobsToSubmit: JobTask[] = [];
+  /** By name: a call that is the same travels once. */
+  readonly #jobCalls = new Map<string, TaskCall>();
+  readonly #jobEvents: JobTaskEvents = {
+    takeBack: task => this.#unsubmit(task) || this.#takeBackJob(task),
+    cancel: task => {
+      if (!this.#unsubmit(task)) this.#lanes.cancel(task.id);
+    },
+    onOver: ({ id }) => this.#jobs.delete(id),
+  };
 
   /** Starts the threads. */
   constructor(
@@ -165,37 +175,7 @@ export class Threads implements TaskPool {
     if (signal?.aborted) throw new TaskAbortError(name, signal.reason);
 
     const call = { name, kind: 'run', timeout: timeLimit(timeout), attempt: 1 } as const;
-    const reply = await this.#runLocal(call, unwrapMoved(payload), { signal, queueTimeout }).outcome;
-    // Here, where the caller's frames are in the stack.
-    if ('thrown' in reply) throw decodeThrown(reply.thrown);
-    if ('unknown' in reply) throw new UnknownTaskError(name, reply.unknown);
-    return reply.result as Result;
-  }
-
-  /** Runs a job of a queue: how many wait here is for its consumer to say, not for `max_queue`. */
-  runJob(payload: unknown, job: Job): JobRun {
-    const { id, name, attempt } = job;
-    if (!this.#set) throw new NoThreadsError();
-    if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
-    const { taskTimeout, queueTimeout } = this.#config;
-    const call = { name, kind: 'run', timeout: timeLimit(taskTimeout), attempt, jobId: id } as const;
-    const abort = new AbortController();
-    const task = this.#runLocal(call, payload, { signal: abort.signal, queueTimeout });
-    const run = new ThreadJob(job, task, {
-      abort,
-      takeBack: id => this.takeBack(id),
-      onOver: id => this.#jobs.delete(id),
-    });
-    this.#jobs.set(task.id, run);
-    return run;
-  }
-
-  #runLocal(
-    call: TaskCall,
-    payload: unknown,
-    { signal, queueTimeout }: { signal: AbortSignal | undefined; queueTimeout: number },
-  ): LocalRun {
-    const task = new LocalRun(this.#nextLocalId--, call, payload, {
+    const task = new LocalRun(this.#nextLocalId--, call, unwrapMoved(payload), {
       signal,
       queueTimeout,
       onAbort: id => this.#lanes.cancel(id),
@@ -203,7 +183,32 @@ export class Threads implements TaskPool {
     });
     this.#active++;
     this.#lanes.submit([task]);
+    const reply = await task.outcome;
+    // Here, where the caller's frames are in the stack.
+    if ('thrown' in reply) throw decodeThrown(reply.thrown);
+    if ('unknown' in reply) throw new UnknownTaskError(name, reply.unknown);
+    return reply.result as Result;
+  }
+
+  /** Runs a job of a queue: how many wait here is for its consumer to say, not for `max_queue`. */
+  runJob(data: unknown, job: Job): JobRun {
+    const { name } = job;
+    if (!this.#set) throw new NoThreadsError();
+    if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
+    const known = this.#jobCalls.get(name);
+    const call = known ?? { name, kind: 'job', timeout: timeLimit(this.#config.taskTimeout), attempt: 1 };
+    if (!known) this.#jobCalls.set(name, call);
+    const task = new JobTask(call, data, job, this.#jobEvents);
+    this.#jobs.set(task.id, task);
+    // Those of a turn of the event loop travel together.
+    if (this.#jobsToSubmit.push(task) === 1) setImmediate(() => this.#submitJobs());
     return task;
+  }
+
+  #submitJobs(): void {
+    const tasks = this.#jobsToSubmit;
+    this.#jobsToSubmit = [];
+    this.#submitOwn(tasks);
   }
 
   /** Runs tasks of the channel; what becomes of each comes as records. */
@@ -230,6 +235,11 @@ export class Threads implements TaskPool {
     if (!this.#set) throw new NoThreadsError();
     const room = maxQueue > 0 ? Math.max(0, maxQueue - this.queued + this.#lanes.idle) : tasks.length;
     const accepted = room < tasks.length ? tasks.slice(0, room) : tasks;
+    this.#submitOwn(accepted);
+    return accepted.length;
+  }
+
+  #submitOwn(accepted: readonly RpcTask[]): void {
     const arrival = { at: clock() };
     for (const task of accepted) {
       task.arrival = arrival;
@@ -238,7 +248,6 @@ export class Threads implements TaskPool {
     }
     this.#active += accepted.length;
     this.#lanes.submit(accepted);
-    return accepted.length;
   }
 
   /** Takes a task of this process out that has waited for too long, and not begun; returns whether it could. */
@@ -246,6 +255,18 @@ export class Threads implements TaskPool {
     const task = this.#lanes.recall(id);
     if (task) this.#giveUp(task, 'timed-out');
     return task !== undefined;
+  }
+
+  #unsubmit(task: JobTask): boolean {
+    const at = this.#jobsToSubmit.indexOf(task);
+    if (at >= 0) this.#jobsToSubmit.splice(at, 1);
+    return at >= 0;
+  }
+
+  #takeBackJob({ id }: JobTask): boolean {
+    const isTaken = this.#lanes.recall(id) !== undefined;
+    if (isTaken) this.#ended(1);
+    return isTaken;
   }
 
   /** Nobody waits for the task of the channel, or of RPC, any more. */

@@ -96,11 +96,8 @@ for (const { name, skip, start } of servers) {
       const ends = await queue.add('hold', 'end');
       const late = await queue.add('hold', 'never');
       await until('both run', () => project.runs().length === 2);
-      const waiting = await Promise.all([
-        queue.add('first', 1),
-        queue.add('second', 2),
-        queue.add('third', 3),
-      ]);
+      const waiting = await queue.addBulk([1, 2, 3].map(data => ({ name: 'next', data })));
+      // Two of them are taken, and wait for a thread.
       await untilState(queue, waiting[1] as Job, 'active');
       ph.signal('SIGTERM');
       for (const job of waiting) await untilState(queue, job, 'waiting', 1000);

@@ -1,0 +1,93 @@
+/** A job of a queue on its way to a thread, and until that has answered it. */
+
+import type { Arrival, TaskCall } from '../channel/tasks.ts';
+import { TaskAbortError, TaskTimeoutError } from '../errors.ts';
+import { withResolvers } from '../promise.ts';
+import type { Job, JobRun } from '../queue/job-threads.ts';
+import { noTrace } from '../trace-context.ts';
+import type { JobText } from './job-answer.ts';
+import type { JobNews } from './thread-protocol.ts';
+import { nextRpcId, type RpcTask } from './thread-task.ts';
+
+export interface JobTaskEvents {
+  /** Takes it out if no thread has begun it; returns whether it could. */
+  readonly takeBack: (task: JobTask) => boolean;
+  /** Ends it, whether it has begun or not. */
+  readonly cancel: (task: JobTask) => void;
+  /** Nobody will hear of it any more. */
+  readonly onOver: (task: JobTask) => void;
+}
+
+const none: readonly Uint8Array[] = [];
+const notArrived: Arrival = { at: 0 };
+
+export class JobTask implements RpcTask, JobRun {
+  readonly id = nextRpcId();
+  readonly call: TaskCall;
+  readonly trace = noTrace;
+  readonly bytes: Buffer;
+  isAhead = false;
+  isLong = false;
+  arrival: Arrival = notArrived;
+  readonly blobs = none;
+  readonly start = 0;
+  readonly end: number;
+  readonly #job: Job;
+  readonly #events: JobTaskEvents;
+  readonly #outcome = withResolvers<unknown>();
+  #isOver = false;
+
+  constructor(call: TaskCall, data: unknown, job: Job, events: JobTaskEvents) {
+    this.call = call;
+    const text: JobText = { id: job.id, attempt: job.attempt, data };
+    this.bytes = Buffer.from(JSON.stringify(text));
+    this.end = this.bytes.length;
+    this.#job = job;
+    this.#events = events;
+  }
+
+  get result(): Promise<unknown> {
+    return this.#outcome.promise;
+  }
+
+  onNews(news: JobNews): void {
+    this.#job.onNews(news);
+  }
+
+  settle(response: Buffer): void {
+    const result: unknown = JSON.parse(response.toString('utf8'));
+    this.#finish(() => this.#outcome.resolve(result));
+  }
+
+  fail(error: unknown): void {
+    this.#finish(() => this.#outcome.reject(error));
+  }
+
+  expire(): void {
+    this.fail(new TaskTimeoutError(this.call.name, this.call.timeout));
+  }
+
+  takeBack(): boolean {
+    const isTaken = this.#events.takeBack(this);
+    if (isTaken) this.#finish(() => {});
+    return isTaken;
+  }
+
+  abort(reason: unknown): void {
+    if (this.#isOver) return;
+    this.#events.cancel(this);
+    this.fail(new TaskAbortError(this.call.name, reason));
+  }
+
+  #finish(settle: () => void): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    // What its task has said of it takes another way, and comes within a turn of the event loop.
+    setImmediate(() =>
+      setImmediate(() => {
+        this.#events.onOver(this);
+        settle();
+      }),
+    );
+  }
+}
