@@ -1,6 +1,8 @@
 /** A section's `schedule` as a job scheduler of its queue: it fires once, however many machines consume. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from 'bullmq';
+import { nextTime } from '../config/cron.ts';
 import type { AnyWorker } from './consumer.ts';
 import { kept } from './job-options.ts';
 import type { AnyQueue, QueueConfig } from './server.ts';
@@ -15,8 +17,12 @@ function timezoneOf({ scheduleTimezone }: QueueConfig): string {
   return scheduleTimezone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
+/** A schedule that is set while its time comes might fire twice: not within that many ms before it. */
+const margin = 500;
+
 /** Makes the queue have what the configuration says. */
 export async function applySchedule(worker: AnyWorker, config: QueueConfig): Promise<void> {
+  await awayFromNext(config);
   const schedulers = await worker.jobScheduler;
   const id = schedulerId(config.name);
   const there = await schedulers.getScheduler(id);
@@ -30,6 +36,14 @@ export async function applySchedule(worker: AnyWorker, config: QueueConfig): Pro
   // Set anew, it would forget a run that is due.
   if (isSame && (await worker.getBackend().getJobData(`repeat:${id}:${there.next}`))) return;
   await schedulers.upsertJobScheduler(id, { pattern, tz }, 'default', {}, kept, { override: true });
+}
+
+/** Resolves when the schedule's next time is not near; another machine has set it by then, perhaps. */
+async function awayFromNext(config: QueueConfig): Promise<void> {
+  if (config.schedule === undefined) return;
+  const now = Date.now();
+  const next = nextTime(config.schedule, timezoneOf(config), new Date(now))?.getTime() ?? Infinity;
+  if (next - now < margin) await delay(next - now + 1);
 }
 
 /** The configuration has no such schedule, or queue, any more. */
