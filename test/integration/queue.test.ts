@@ -1,10 +1,17 @@
 /** Sections that consume a queue, on real servers. */
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { Job } from 'bullmq';
+import sharp from 'sharp';
 import { noPostgres, type Postgres, startPostgres } from '../helpers/postgres.ts';
 import { until } from '../helpers/processes.ts';
+import { createProject, iniText, packageRoot } from '../helpers/project.ts';
+import { startProxy } from '../helpers/proxy.ts';
 import { consume, producer, queueProject, untilState, writeIni } from '../helpers/queue.ts';
 import { noRedis, prepareRedis, type Redis, startRedis } from '../helpers/redis.ts';
 
@@ -197,5 +204,61 @@ test('a server that is out of memory is told, asked with backoff, and consumed f
   await redis.command('CONFIG', 'SET', 'maxmemory', '0');
   await untilState(queue, job, 'completed');
   await ph.log(/: connected/);
+  await ph.stop();
+});
+
+test('a consumer that is connected and takes nothing while jobs wait is replaced, and what it had in hand is done', {
+  skip: noRedis,
+}, async t => {
+  const redis = await startRedis(t);
+  const proxy = await startProxy(t, redis.port);
+  const url = redis.url.replace(`${redis.port}`, `${proxy.port}`);
+  const project = queueProject(t, url, { queue_watchdog: 1, graceful_timeout: 1 });
+  const ph = await consume(t, project);
+  const queue = producer(t, redis.url);
+  await untilState(queue, await queue.add('first', 1), 'completed');
+  const from = ph.records.length;
+  proxy.silence();
+  const job = await queue.add('second', 2);
+  await ph.log(/consumer has taken no job for \d+ s: the server does not answer/, from);
+  await untilState(queue, job, 'completed');
+  assert.equal(project.runs().length, 2);
+  await ph.stop();
+});
+
+test('tasks/thumbnails.ts makes thumbnails of what a producer asks for', { skip: noRedis }, async t => {
+  const redis = await startRedis(t);
+  const project = createProject(t, {
+    'ph.ini': iniText({
+      thumbnails: {
+        task: join(packageRoot, 'tasks/thumbnails.ts'),
+        queue: 'thumbnails',
+        queue_url: redis.url,
+        threads: 2,
+      },
+    }),
+  });
+  const image = sharp({ create: { width: 800, height: 600, channels: 3, background: 'teal' } });
+  await image.jpeg().toFile(project.path('teal.jpg'));
+  project.write('broken.jpg', 'no image');
+  const ph = await consume(t, project);
+  const example = spawn(
+    process.execPath,
+    [
+      '--import',
+      'tsx',
+      join(packageRoot, 'tasks/thumbnails-producer.ts'),
+      redis.url,
+      project.directory,
+      project.path('thumbs'),
+    ],
+    { cwd: packageRoot, stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const output = await text(example.stdout);
+  assert.match(output, /teal\.jpg: .*teal-160\.webp, .*teal-320\.webp, .*teal-640\.webp\n/);
+  assert.match(output, /broken\.jpg: .*unsupported image format/);
+  const { width, height, format } = await sharp(project.path('thumbs/teal-320.webp')).metadata();
+  assert.deepEqual([width, height, format], [320, 240, 'webp']);
+  assert.deepEqual(readdirSync(project.path('thumbs')).length, 3);
   await ph.stop();
 });
