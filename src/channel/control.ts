@@ -91,8 +91,6 @@ export interface QueueState {
 
 export interface Heartbeat {
   readonly type: 'heartbeat';
-  /** Of a section with `queue`: whether it takes jobs from it, and if not, why. */
-  readonly queue?: { readonly connected: boolean; readonly reason?: string } | undefined;
   /** Bytes. */
   readonly rss: number;
   readonly running: readonly RunningTask[];
