@@ -7,8 +7,7 @@ export function keysTable(): string {
   return ['| key | default | meaning |', '|---|---|---|', ...KEYS.map(row)].join('\n');
 }
 
-function row({ name, kind, default: text, defaultDoc, doc, inert }: KeyDefinition): string {
+function row({ name, kind, default: text, defaultDoc, doc }: KeyDefinition): string {
   const standard = defaultDoc ?? (text === undefined ? '–' : `\`${text}\``);
-  const limits = inert === undefined ? '' : ` Without effect so far: ${inert}.`;
-  return `| \`${name}\` | ${standard} | ${doc}${limits} (${kind.label}) |`;
+  return `| \`${name}\` | ${standard} | ${doc} (${kind.label}) |`;
 }

@@ -29,8 +29,6 @@ export interface KeyDefinition {
   readonly doc: string;
   /** The value is not shown to anybody. */
   readonly secret?: true;
-  /** Set: the key is checked, and has no effect yet; says what is missing. */
-  readonly inert?: string;
 }
 
 const MEGABYTE = 1024 ** 2;

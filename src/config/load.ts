@@ -95,11 +95,8 @@ export function readConfiguration(options: LoadOptions): ReadResult {
     texts: new Map((chosen.size > 0 ? selected : resolved).map(section => [section.name, textsOf(section)])),
     typed,
     problems: tidyProblems(problems),
-    notes: tidyProblems([
-      ...typed.flatMap(section => section.notes),
-      // With a key that cannot be read, what follows from several is not known.
-      ...(problems.length > 0 ? [] : notesOf(typed)),
-    ]),
+    // With a key that cannot be read, what follows from several is not known.
+    notes: problems.length > 0 ? [] : tidyProblems(notesOf(typed)),
     configuration: problems.length > 0 ? undefined : assemble(typed, options),
   };
 }

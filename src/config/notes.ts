@@ -1,7 +1,7 @@
 /** What is no error and yet hardly meant: risks that several keys make together, and keys that change nothing. Pure. */
 
 import type { Problem } from '../errors.ts';
-import { camelCase, findKey } from './keys.ts';
+import { camelCase } from './keys.ts';
 import { formatAddress, isLoopback } from './kinds/places.ts';
 import { problemAt, type TypedSection } from './section.ts';
 import type { SectionConfig } from './types.ts';
@@ -187,8 +187,6 @@ function risksOf({ resolved, config }: TypedSection): Problem[] {
 function idleKeys(sections: readonly TypedSection[]): Problem[] {
   return idle.flatMap(({ keys, reason }) =>
     keys.flatMap(key => {
-      // That it has none at all is said already.
-      if (findKey(key)?.inert !== undefined) return [];
       const found = sections.flatMap(({ resolved, config }) => {
         const origin = resolved.values.get(key)?.origin;
         const isSet = origin !== undefined && config[camelCase(key) as keyof SectionConfig] !== undefined;

@@ -89,17 +89,14 @@ export interface TypedSection {
   /** The keys that have no usable value. */
   readonly failed: ReadonlySet<string>;
   readonly problems: readonly Problem[];
-  readonly notes: readonly Problem[];
 }
 
 export function typeSection(resolved: ResolvedSection, cores: number): TypedSection {
   const { name, values } = resolved;
   const failed = new Set(resolved.failed);
   const problems: Problem[] = [];
-  const notes: Problem[] = [];
   const typed: Record<string, unknown> = {};
-  for (const definition of KEYS) {
-    const { name: key, kind, default: fallback } = definition;
+  for (const { name: key, kind, default: fallback } of KEYS) {
     const value = values.get(key);
     typed[camelCase(key)] = undefined;
     // An empty value unsets what has no default, so that a section can undo what [DEFAULT] says.
@@ -111,13 +108,9 @@ export function typeSection(resolved: ResolvedSection, cores: number): TypedSect
       failed.add(key);
       problems.push(problemAt(name, key, value.origin, 'PH_ERR_CONFIG_VALUE', error.message));
     }
-    if ('inert' in definition && value.origin !== undefined) {
-      const message = `set, but without effect in this version: ${definition.inert}`;
-      notes.push(problemAt(name, key, value.origin, 'PH_NOTE_INERT', message));
-    }
   }
   const config = resolveAutomatic(name, typed as Partial<TypedKeys>, cores);
-  return { resolved, config: { ...config, name, settings: settingsOf(resolved) }, failed, problems, notes };
+  return { resolved, config: { ...config, name, settings: settingsOf(resolved) }, failed, problems };
 }
 
 function resolveAutomatic(section: string, typed: Partial<TypedKeys>, cores: number): Partial<SectionConfig> {

@@ -25,7 +25,6 @@ describe('the table of keys', () => {
     assert.ok(
       lines.includes('| `task_timeout` | `0` | How long one task may run; 0 is no limit. (duration) |'),
     );
-    assert.match(keysTable(), /\| `metrics_bind` \| – \|.*Without effect so far/);
     assert.match(keysTable(), /\| `proc_name` \| the section's name \|/);
   });
 });

@@ -73,6 +73,11 @@ describe('a configuration', () => {
         singleInstance: true,
         controlSocket: undefined,
         metricsBind: undefined,
+        onReady: undefined,
+        onExit: undefined,
+        onFailed: undefined,
+        onReload: undefined,
+        hookTimeout: 30_000,
         procName: 'job',
         logFile: undefined,
         logLevel: 'info',
@@ -133,10 +138,20 @@ describe('a configuration', () => {
     assert.deepEqual(configuration?.supervisor, {
       daemonize: false,
       singleInstance: false,
-      controlSocket: undefined,
+      controlSocket: join(directory, '1.sock'),
       metricsBind: undefined,
+      onReady: undefined,
+      onReload: undefined,
+      hookTimeout: 30_000,
       pidfiles: [join(directory, '1'), join(directory, '2')],
     });
+  });
+
+  it('puts the control socket where it is told, beside the pidfile, or beside the file', t => {
+    const where = (keys: string) => read(t, `${JOB}${keys}`).configuration?.supervisor.controlSocket;
+    assert.equal(where('control_socket = /run/x.sock\n'), '/run/x.sock');
+    assert.equal(where('pidfile = /run/x.pid\n'), '/run/x.pid.sock');
+    assert.match(where('') ?? '', /^.*\/\.ph\.sock$/);
   });
 });
 
@@ -398,6 +413,12 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(binding('h:0', 'h:0, h:1', 'fd://3')), [], 'port 0 is another one each time');
     assert.deepEqual(summary(binding('h:0, h:0')), ['BIND 3 [s0] bind']);
     assert.deepEqual(summary(binding('h:0', 'h:0, h:0')), ['BIND 6 [s1] bind']);
+    const metrics = (address: string) =>
+      read(t, `${JOB}bind = h:1, h:0\nmetrics_bind = ${address}\n`).problems;
+    assert.deepEqual(summary(metrics('h:1')), ['BIND 4 [job] metrics_bind']);
+    assert.equal(metrics('h:1')[0]?.message, 'h:1 is bound by [job] already');
+    assert.deepEqual(summary([...metrics('h:0'), ...metrics('h:2')]), []);
+    assert.match(metrics('unix:nowhere/a')[0]?.message ?? '', /^the directory .*\/nowhere does not exist$/);
   });
 
   it('are queue and queue_url', t => {
@@ -408,16 +429,6 @@ describe('keys that belong together', () => {
     assert.deepEqual(summary(read(t, `${queue}queue = q\nthreads = 0\n`).problems), [
       'QUEUE_THREADS 4 [job] queue',
     ]);
-  });
-});
-
-describe('notes', () => {
-  it('tell which keys are set without effect, once each', t => {
-    const ini = '[DEFAULT]\ntask = job.js\nqueue_url = redis://h\n[a]\nqueue = q\n[b]\n';
-    const { notes, configuration } = read(t, ini, { env: { PH_METRICS_BIND: 'h:2' } });
-    assert.deepEqual(summary(notes), ['PH_NOTE_INERT metrics_bind']);
-    for (const { message } of notes) assert.match(message, /^set, but without effect in this version: /);
-    assert.equal(configuration?.sections.get('a')?.queue, 'q');
   });
 });
 

@@ -157,29 +157,6 @@ test('ph check -s NAME checks that section alone; one that is not there is a pro
   );
 });
 
-test('keys that have no effect yet are notes, and no problem', async t => {
-  const { project, check, checkJson } = setUp(t, {
-    'ph.ini': '[web]\ntask = task.mjs\nmetrics_bind = localhost:8080\n',
-  });
-  const { code, stderr, stdout } = await check();
-  assert.equal(code, 0);
-  assert.match(stdout, /^\[web\]$/m);
-  const start = `note: ${project.path('ph.ini')}`;
-  const notes = stderr.trimEnd().split('\n');
-  assert.equal(notes.length, 1, stderr);
-  assert.ok(
-    notes[0]?.startsWith(`${start}:3: [web] metrics_bind: set, but without effect in this version: `),
-    stderr,
-  );
-
-  const { report } = await checkJson();
-  assert.deepEqual(report.problems, []);
-  assert.deepEqual(
-    report.notes.map(({ line, section, key, code }) => [line, section, key, code]),
-    [[3, 'web', 'metrics_bind', 'PH_NOTE_INERT']],
-  );
-});
-
 test('what is risky is a note with its line, and no problem', async t => {
   const { project, check } = setUp(t, {
     'ph.ini': '[web]\ntask = task.mjs\nthreads = 1\ntask_timeout = 1m\n',
