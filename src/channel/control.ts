@@ -84,9 +84,7 @@ export interface QueueState {
   /** Whether its server answers and lets jobs be taken. */
   readonly connected: boolean;
   /** Why not, for people. */
-  readonly reason?: string | undefined;
-  /** That it has taken and not given back or finished. */
-  readonly jobs: number;
+  readonly reason?: string;
 }
 
 export interface Heartbeat {

@@ -146,8 +146,12 @@ const idle: readonly (Pick<Note, 'keys'> & {
       withoutBind(config) ?? (config.rpcToken === undefined ? undefined : 'rpc_token is asked for'),
   },
   {
-    keys: ['queue_url', 'concurrency'],
+    keys: ['queue_url', 'queue_prefix', 'concurrency', 'lock_duration', 'max_stalled', 'queue_watchdog'],
     reason: ({ queue }) => (queue === undefined ? 'there is no queue' : undefined),
+  },
+  {
+    keys: ['schedule_timezone'],
+    reason: ({ schedule }) => (schedule === undefined ? 'there is no schedule' : undefined),
   },
   {
     keys: ['hook_timeout'],

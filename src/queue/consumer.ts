@@ -58,7 +58,7 @@ export class Consumer {
   }
 
   get state(): QueueState {
-    return { connected: this.#isConnected, reason: this.#reason, jobs: this.#jobs.size };
+    return { connected: this.#isConnected, ...(this.#reason !== undefined && { reason: this.#reason }) };
   }
 
   get concurrency(): number {
