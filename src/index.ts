@@ -30,10 +30,11 @@ export type {
   TaskResult,
   UntypedModule,
 } from './pool/types.ts';
+export { QueueWorker } from './queue/queue-worker.ts';
 export { createClient, type RpcClientOptions } from './rpc/client.ts';
 export type { Json, RpcCallOptions, RpcClient, RpcClientApi, RpcFunction } from './rpc/client-types.ts';
 export type { RpcCall, RpcMethod, RpcMethods, RpcOutcome } from './rpc/methods.ts';
 export { RpcCode, type RpcId } from './rpc/protocol.ts';
 export { type RpcAnswerOptions, RpcWorker } from './rpc/rpc-worker.ts';
-export type { TaskContext } from './worker/task-module.ts';
+export type { TaskContext, TaskJob, TaskProgress } from './worker/task-module.ts';
 export { type RunOptions, SyncWorker, type TaskPool, Worker, type WorkerContext } from './worker/worker.ts';

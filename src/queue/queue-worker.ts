@@ -1,6 +1,5 @@
 /** The Worker of a section that consumes a queue. */
 
-import type { QueueState } from '../channel/control.ts';
 import { Worker, type WorkerContext } from '../worker/worker.ts';
 import type { Consumer } from './consumer.ts';
 
@@ -26,11 +25,6 @@ export class QueueWorker extends Worker {
   constructor(context: WorkerContext) {
     super(context);
     this.#context = context;
-  }
-
-  /** What heartbeats say of the queue; undefined before `initProcess()`. */
-  get queueState(): QueueState | undefined {
-    return this.#consumer?.state;
   }
 
   /** Whoever overrides it calls it. Rejects with a `QueuePackagesError`; a server that is away is no error. */
