@@ -6,8 +6,10 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import sharp from 'sharp';
+import { runPh } from '../helpers/ph.ts';
 import { noPostgres, type Postgres, startPostgres } from '../helpers/postgres.ts';
 import { until } from '../helpers/processes.ts';
 import { createProject, iniText, packageRoot } from '../helpers/project.ts';
@@ -167,12 +169,31 @@ test('a server that is not there at the start: the workers are ready, say why, a
   skip: noRedis,
 }, async t => {
   const redis = await prepareRedis(t);
-  const project = queueProject(t, redis.url);
+  const project = queueProject(t, redis.url, { metrics_bind: '127.0.0.1:0', pidfile: 'ph.pid' });
   const ph = await consume(t, project);
-  assert.match((await ph.log(/not connected/)).msg, /queue jobs: not connected: connect ECONNREFUSED/);
+  const reason = `connect ECONNREFUSED 127.0.0.1:${redis.port}`;
+  await ph.log(`queue jobs: not connected: ${reason}`);
+  const { msg } = await ph.log(/^metrics on /);
+  const [address] = /[\d.]+:\d+/.exec(msg) as RegExpExecArray;
+  const ask = async (path: string) => {
+    const response = await fetch(`http://${address}${path}`);
+    return { status: response.status, body: await response.text() };
+  };
+  const untilReadyz = async (status: number, text: string) => {
+    for (;;) {
+      const answer = await ask('/readyz');
+      if (answer.status === status && answer.body.includes(text)) return;
+      await delay(20);
+    }
+  };
+  // Whoever probes for life must not restart it; whoever shows the state says why.
+  await untilReadyz(503, reason);
+  assert.equal((await ask('/livez')).status, 200);
+  assert.match((await runPh(t, ['status'], { cwd: project.directory })).stdout, /ECONNREFUSED/);
   await redis.start();
   const queue = producer(t, redis.url);
   await untilState(queue, await queue.add('job', 1), 'completed');
+  await untilReadyz(200, '');
   assert.equal((await ph.stop()).code, 0);
 });
 
