@@ -21,7 +21,7 @@ const none = { workers: { ready: 0, wanted: 2 } };
 const connected = (queue: { connected: boolean; reason?: string }) => ({
   pid: 1,
   state: 'ready' as const,
-  heartbeat: heartbeatOf({ queue: { ...queue, jobs: 0 } }),
+  heartbeat: heartbeatOf({ queue }),
 });
 
 test('a section is ready with all workers at first, and with one from then on', () => {
