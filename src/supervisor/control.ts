@@ -17,7 +17,7 @@ export class Control {
   readonly #options: ControlOptions;
   #socket: ControlSocket | undefined;
   /** Loaded for the first connection: a supervisor that nobody asks anything needs none of it. */
-  #server: Promise<ControlServer> | undefined;
+  #server: Promise<ControlServer | undefined> | undefined;
   /** What kept it from being made: said once, not at every try. */
   #trouble = '';
   #isOpen = false;
@@ -39,6 +39,11 @@ export class Control {
     if (this.#socket?.isGone) this.#options.logger.warn(`${this.#socket.path} was removed; made again`);
     else if (this.#socket?.path === this.#options.path()) return;
     void this.#listenOnce();
+  }
+
+  /** Another supervisor has taken its place: the file is that one's to keep. */
+  handOver(): void {
+    this.#isOpen = false;
   }
 
   /** Resolves when answers that are on their way have gone out. */
@@ -76,11 +81,20 @@ export class Control {
   async #accept(connection: Socket): Promise<void> {
     connection.on('error', () => {});
     this.#server ??= this.#loadServer();
-    (await this.#server).accept(connection);
+    const server = await this.#server;
+    if (server) server.accept(connection);
+    else connection.destroy();
   }
 
-  async #loadServer(): Promise<ControlServer> {
-    const { ControlServer } = await import('../control/server.ts');
-    return new ControlServer(this.#options.handlers);
+  /** Undefined where its files are gone, as after a deploy: that must cost no worker. */
+  async #loadServer(): Promise<ControlServer | undefined> {
+    try {
+      const { ControlServer } = await import('../control/server.ts');
+      return new ControlServer(this.#options.handlers);
+    } catch (error) {
+      this.#options.logger.error(`no command can be served: ${(error as Error).message}`);
+      this.#server = undefined;
+      return undefined;
+    }
   }
 }

@@ -21,7 +21,7 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #control: Control;
   /** Loaded where there is an address for them: an HTTP server costs memory. */
-  #metrics: Promise<MetricsServer> | undefined;
+  #metrics: Promise<MetricsServer | undefined> | undefined;
 
   constructor(options: FrontOptions) {
     const { logger, controlPath } = options;
@@ -48,7 +48,8 @@ export class Front {
 
   /** The supervisor of that pid answers from now on; this one goes on until its workers have ended. */
   handOver(pid: number): void {
-    void this.#metrics?.then(metrics => metrics.handOver(pid));
+    this.#control.handOver();
+    void this.#metrics?.then(metrics => metrics?.handOver(pid));
   }
 
   /** Resolves when answers that are on their way have gone out. */
@@ -57,14 +58,21 @@ export class Front {
     await this.#control.close();
   }
 
-  async #createMetrics(): Promise<MetricsServer> {
-    const { MetricsServer } = await import('../metrics/server.ts');
+  /** Undefined where its files are gone, as after a deploy: that must cost no worker. */
+  async #createMetrics(): Promise<MetricsServer | undefined> {
     const { logger, status, sections, reload } = this.#options;
-    return new MetricsServer({
-      logger,
-      status,
-      groups: () => sections.groups.values(),
-      reloads: () => reload.outcomes,
-    });
+    try {
+      const { MetricsServer } = await import('../metrics/server.ts');
+      return new MetricsServer({
+        logger,
+        status,
+        groups: () => sections.groups.values(),
+        reloads: () => reload.outcomes,
+      });
+    } catch (error) {
+      logger.error(`no metrics can be served: ${(error as Error).message}`);
+      this.#metrics = undefined;
+      return undefined;
+    }
   }
 }
