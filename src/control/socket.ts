@@ -1,6 +1,6 @@
 /** The file of the control socket: only its owner may connect, and it is put in its place whole. */
 
-import { chmodSync, closeSync, lstatSync, openSync, renameSync } from 'node:fs';
+import { closeSync, lstatSync, openSync, renameSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { ControlSocketError } from '../errors.ts';
@@ -36,10 +36,10 @@ export class ControlSocket {
     const listener = createServer({ pauseOnConnect: true }, accept);
     try {
       refuseForeignFile(path);
-      // Under another name until only its owner can connect. A socket that is renamed over is gone for new connections.
-      const temporary = `${path}.${process.pid}`;
+      // Under another name until it listens. A socket that is renamed over is gone for new connections. No number alone
+      // at its end: that is what the sockets of further supervisors have.
+      const temporary = `${path}.new-${process.pid}`;
       await listen(listener, temporary);
-      chmodSync(temporary, 0o600);
       renameSync(temporary, path);
       return new ControlSocket(listener, new SocketFile(path));
     } catch (error) {
@@ -65,7 +65,10 @@ async function listen(listener: Server, path: string): Promise<void> {
   listener.on('close', () => name.close());
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);
+    // Bound within the call, so that at no time anybody but its owner can connect.
+    const umask = process.umask(0o177);
     listener.listen(name.path, resolve);
+    process.umask(umask);
   });
 }
 
