@@ -95,7 +95,7 @@ async function call(
     const answer = (status === 202 ? AcceptedSchema : routes[name].answer).safeParse(body);
     if (answer.success) return answer.data;
     const { success, data } = FailureSchema.safeParse(body);
-    if (!success) throw new ControlError('PH_ERR_CONTROL_ANSWER', `${path} is no control socket of ph`);
+    if (!success) throw foreign(path);
     const { code, message, details, exitCode } = data.error;
     throw new ControlError(code, message, { details, exitCode: exitCode as ExitCode });
   } catch (error) {
@@ -151,6 +151,11 @@ function parse(body: string): unknown {
   }
 }
 
+/** Whoever answers there does not speak as a supervisor does. */
+function foreign(path: string): ControlError {
+  return new ControlError('PH_ERR_CONTROL_ANSWER', `${path} is no control socket of ph`);
+}
+
 function explained(path: string, error: NodeJS.ErrnoException): Error {
   switch (error.code) {
     case 'ENOENT':
@@ -163,6 +168,7 @@ function explained(path: string, error: NodeJS.ErrnoException): Error {
     case 'EACCES':
       return new ControlSocketError(path, 'only the user that runs the supervisor can connect', error);
     default:
+      if (error.code?.startsWith('HPE_')) return foreign(path);
       return error.syscall === 'connect' ? new ControlSocketError(path, error.message, error) : error;
   }
 }

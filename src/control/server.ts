@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { ControlError, ExitCode, ProcessHandlerError } from '../errors.ts';
 import { type Handlers, type RouteName, routes } from './protocol.ts';
@@ -64,7 +65,7 @@ export class ControlServer {
   }
 
   async #respond(request: IncomingMessage, signal: AbortSignal): Promise<{ status: number; body: object }> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://ph');
+    const { pathname, searchParams } = urlOf(request);
     if (pathname === '/v1/schema' && request.method === 'GET') return { status: 200, body: schemas() };
     const name = routeAt(pathname);
     const { method, request: schema } = routes[name];
@@ -82,11 +83,20 @@ export class ControlServer {
     const handle = this.#handlers[name].bind(this.#handlers) as AnyHandler;
     const answer = handle(parsed.data, signal);
     if ('wait' in parsed.data && !parsed.data.wait) {
-      // What becomes of it, the log tells.
-      answer.catch(() => {});
+      // What is refused at once is told; what becomes of the rest, the log tells.
+      await Promise.race([answer, nextTurn()]);
       return { status: 202, body: { accepted: true } };
     }
     return { status: 200, body: await answer };
+  }
+}
+
+/** Not every target that a request may have can be read. */
+function urlOf({ url = '/' }: IncomingMessage): URL {
+  try {
+    return new URL(url, 'http://ph');
+  } catch {
+    throw new ControlError('PH_ERR_CONTROL_REQUEST', `${url} is no path`);
   }
 }
 
@@ -121,6 +131,7 @@ function tooLarge(): ControlError {
 /** Resolves when it has gone out, or cannot any more. */
 function send(response: ServerResponse, status: number, body: object): Promise<void> {
   return new Promise(resolve => {
+    if (response.closed) return resolve();
     response.on('close', resolve);
     response.writeHead(status, { 'content-type': 'application/json' });
     response.end(`${JSON.stringify(body)}\n`, resolve);
