@@ -47,6 +47,16 @@ export async function chooseSupervisors(flags: SupervisorFlags): Promise<Running
   throw new UsageError(`supervisors ${numbersOf(found)} are running: choose with --instance K, or --all`);
 }
 
+/** All at once. Waits for each of them, then throws what went wrong first: what the others did has been told by then. */
+export async function forEach(
+  supervisors: readonly RunningSupervisor[],
+  action: (supervisor: RunningSupervisor) => Promise<void>,
+): Promise<void> {
+  const actions = supervisors.map(action);
+  await Promise.allSettled(actions);
+  await Promise.all(actions);
+}
+
 function numbersOf(found: readonly RunningSupervisor[]): string {
   return found.map(({ status }) => status.supervisor.instance).join(', ');
 }

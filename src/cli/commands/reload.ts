@@ -2,7 +2,7 @@
 
 import type { AnswerOf } from '../../control/protocol.ts';
 import { ExitCode, formatProblem } from '../../errors.ts';
-import { chooseSupervisors, type RunningSupervisor } from '../supervisors.ts';
+import { chooseSupervisors, forEach, type RunningSupervisor } from '../supervisors.ts';
 import { waitWithProgress } from '../waiting.ts';
 import type { WaitFlags } from './stop.ts';
 
@@ -16,13 +16,13 @@ type Plan = AnswerOf<'plan'>;
 export async function reload(section: string | undefined, flags: ReloadFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
   if (flags.dryRun) return showPlans(supervisors, section);
-  await Promise.all(supervisors.map(supervisor => change(supervisor, 'reload', section, flags)));
+  await forEach(supervisors, supervisor => change(supervisor, 'reload', section, flags));
   return ExitCode.done;
 }
 
 export async function restart(section: string | undefined, flags: WaitFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
-  await Promise.all(supervisors.map(supervisor => change(supervisor, 'restart', section, flags)));
+  await forEach(supervisors, supervisor => change(supervisor, 'restart', section, flags));
   return ExitCode.done;
 }
 

@@ -1,8 +1,9 @@
 /** `ph stop` */
 
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExitCode } from '../../errors.ts';
-import { chooseSupervisors, type RunningSupervisor, type SupervisorFlags } from '../supervisors.ts';
+import { chooseSupervisors, forEach, type RunningSupervisor, type SupervisorFlags } from '../supervisors.ts';
 import { waitWithProgress } from '../waiting.ts';
 
 export interface WaitFlags extends SupervisorFlags {
@@ -16,7 +17,7 @@ const pace = 20;
 
 export async function stop(section: string | undefined, flags: WaitFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
-  await Promise.all(supervisors.map(supervisor => stopOne(supervisor, section, flags)));
+  await forEach(supervisors, supervisor => stopOne(supervisor, section, flags));
   return ExitCode.done;
 }
 
@@ -40,15 +41,18 @@ async function stopOne(
     return;
   }
   // Whoever starts it again must find its pidfile free.
-  const isLast = section === undefined || (status.sections.length === 1 && sections.length === 1);
+  const isLast =
+    section === undefined ||
+    status.sections.every(({ name, state }) => name === section || state === 'stopped');
   while (isLast && isAlive(pid)) await delay(pace);
   process.stdout.write(`stopped ${what}\n`);
 }
 
+/** False of a zombie, too: whoever should take notice of its end may never do so. */
 function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
   }
 }
