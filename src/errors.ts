@@ -409,8 +409,8 @@ export class CompileError extends ProcessHandlerError {
 
 /** The supervisor is stopping, and begins nothing any more. */
 export class StoppingError extends ProcessHandlerError {
-  constructor() {
-    super('PH_ERR_STOPPING', 'the supervisor is stopping');
+  constructor(what = 'the supervisor') {
+    super('PH_ERR_STOPPING', `${what} is stopping`);
   }
 }
 

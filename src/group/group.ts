@@ -52,6 +52,8 @@ export interface GroupOptions {
   readonly startsGently?: boolean;
 }
 
+const ended: ErrorReport = { message: 'its workers have ended', details: 'its workers have ended' };
+
 export class Group extends EventEmitter<GroupEvents> {
   readonly name: string;
   readonly #options: GroupOptions;
@@ -133,10 +135,21 @@ export class Group extends EventEmitter<GroupEvents> {
     return [...this.#slots].sort((a, b) => a.index - b.index);
   }
 
-  /** Whether all workers that there are to be serve, and are of the newest generation. */
+  /** Whether all workers that there are to be serve, and are of the newest generation, or have ended for good. */
   get isComplete(): boolean {
-    const serves = ({ worker }: Slot) => worker?.state === 'ready' && worker.generation === this.generation;
-    return !this.#candidate && this.#slots.size === this.#desired && this.#slots.every(serves);
+    const isSettled = ({ worker, finished, lastExit }: Slot) =>
+      worker
+        ? worker.state === 'ready' && worker.generation === this.generation
+        : finished && !lastExit?.reason.failure;
+    return !this.#candidate && this.#slots.size === this.#desired && this.#slots.every(isSettled);
+  }
+
+  /** Why workers are missing that may never come; undefined while there is hope. */
+  get obstacle(): ErrorReport | undefined {
+    const { bootFailure, lastFailure = ended } = this.#boots;
+    const isLost = ({ finished, lastExit }: Slot) => finished && lastExit?.reason.failure;
+    const isHopeless = this.#state === 'failed' || this.#slots.some(slot => isLost(slot) === true);
+    return bootFailure ?? (isHopeless ? lastFailure : undefined);
   }
 
   /** Whether a worker that was replaced, or is one too many, still finishes what it has. */
@@ -147,11 +160,6 @@ export class Group extends EventEmitter<GroupEvents> {
   /** How the last worker failed; undefined while none of this generation has. */
   get lastFailure(): ErrorReport | undefined {
     return this.#boots.lastFailure;
-  }
-
-  /** The same of the last that never became ready. */
-  get bootFailure(): ErrorReport | undefined {
-    return this.#boots.bootFailure;
   }
 
   /** All processes that live, by index; those that leave come last. */
@@ -233,7 +241,7 @@ export class Group extends EventEmitter<GroupEvents> {
    * a place run at once.
    */
   restart(config: SectionConfig, sockets: readonly ListeningSocket[]): void {
-    if (this.#isEnding) return;
+    if (this.#state === 'stopping') return;
     this.rollback('a restart took its place');
     this.#generation = this.#newGeneration(this.#generation.number + 1, config, sockets);
     this.#desired = config.numberWorkers;
@@ -242,6 +250,8 @@ export class Group extends EventEmitter<GroupEvents> {
       slot.retiring = undefined;
       slot.worker?.drain();
     }
+    // Out of `stopped` too, where all workers had ended for good.
+    if (this.#state === 'stopped') this.#setState('starting');
     this.reconcile();
   }
 

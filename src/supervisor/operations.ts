@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import type { AnswerOf, Handlers, RequestOf, Status } from '../control/protocol.ts';
 import {
+  BusyError,
   ControlError,
   ExitCode,
   NoSectionError,
@@ -16,7 +17,7 @@ import type { Group } from '../group/group.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import { planReload } from './plan.ts';
 import type { Change } from './reload.ts';
-import type { Sections } from './sections.ts';
+import { failureOf, type Sections } from './sections.ts';
 
 export interface OperationsOptions {
   readonly status: () => Status;
@@ -25,8 +26,6 @@ export interface OperationsOptions {
   readonly sections: Sections;
   /** Resolves when a change is in force. */
   readonly change: (change: Change) => Promise<void>;
-  /** Resolves when no change is being prepared. */
-  readonly idle: () => Promise<void>;
   /** Resolves to the pid of the supervisor that has taken over. */
   readonly upgrade: () => Promise<number>;
   /** Resolves when no worker is left. */
@@ -55,11 +54,14 @@ export class Operations implements Handlers {
       return { sections: running };
     }
     this.#assertKnown(section, configuration());
-    const group = sections.groups.get(section);
-    if (!group) return { sections: [] };
-    if (running.length === 1) await stop();
-    else await this.#stopSection(section, group);
-    return { sections: [section] };
+    // One that was stopped before may still drain.
+    const groups = sections.all.filter(({ name }) => name === section);
+    if (sections.groups.has(section)) {
+      if (running.length === 1) await stop();
+      else await this.#takeOut(section);
+    }
+    await Promise.all(groups.map(ended));
+    return { sections: groups.length > 0 ? [section] : [] };
   }
 
   async restart({ section }: RequestOf<'restart'>): Promise<AnswerOf<'restart'>> {
@@ -120,30 +122,32 @@ export class Operations implements Handlers {
     const { section, payload, name, timeout } = request;
     const group = this.#group(section);
     const hasNone = group.workers.every(({ state }) => state !== 'ready');
-    if (hasNone && (group.state === 'failed' || group.state === 'stopped')) {
-      throw new SectionFailedError(section, group.lastFailure?.message ?? 'its workers have ended');
+    if (hasNone && group.state === 'failed') throw failureOf(group);
+    if (hasNone && group.desired === 0) {
+      throw new SectionFailedError(section, `all were drained; \`ph scale ${section}=N\` starts some`);
     }
     const submissions = this.#options.sections.submissions(section);
     const result = await submissions?.run(payload, { name, timeout, signal });
     return { result: toJson(result) };
   }
 
-  async #stopSection(section: string, group: Group): Promise<void> {
-    const { sections, configuration, change, idle } = this.#options;
-    await idle();
+  async #takeOut(section: string): Promise<void> {
+    const { sections, configuration, change } = this.#options;
     sections.hold([section]);
-    const stopped = once(group, 'stopped');
-    await change({ load: configuration, what: `stopping [${section}]` });
-    await stopped;
+    try {
+      await change({ load: configuration, inTurn: true, what: `stopping [${section}]` });
+    } catch (error) {
+      if (sections.groups.has(section)) sections.release([section]);
+      throw error;
+    }
+    if (sections.groups.has(section)) throw new BusyError(`[${section}] was asked to run again meanwhile`);
   }
 
   /** Sections that were stopped by themselves start again where they are meant. */
   async #change(section: string | undefined, how: 'restart' | 'reload'): Promise<SectionChange[]> {
-    const { sections, configuration, load, change, idle } = this.#options;
+    const { sections, configuration, load, change } = this.#options;
     const before = new Map(sections.groups);
     const isMeant = (name: string) => section === undefined || name === section;
-    // One section's change must not be taken for that of all.
-    if (section !== undefined || how === 'restart') await idle();
     const released = [...sections.held].filter(name => name === section);
     sections.release(released);
     const restarts = how === 'restart' ? [...before.keys()].filter(isMeant) : [];
@@ -151,7 +155,12 @@ export class Operations implements Handlers {
       await change({
         load: () => (section === undefined ? load() : this.#withSection(configuration(), load(), section)),
         restarts: new Set(restarts),
-        what: how === 'restart' ? `restarting ${restarts.map(name => `[${name}]`).join(', ')}` : undefined,
+        // One section's change must not be taken for that of all.
+        inTurn: section !== undefined || how === 'restart',
+        what:
+          how === 'restart'
+            ? `restarting ${section === undefined ? 'all sections' : `[${section}]`}`
+            : undefined,
       });
     } catch (error) {
       sections.hold(released);
@@ -181,7 +190,10 @@ export class Operations implements Handlers {
     const { sections, configuration } = this.#options;
     this.#assertKnown(section, configuration());
     const group = sections.groups.get(section);
-    if (!group) throw new SectionFailedError(section, `it was stopped; \`ph restart ${section}\` starts it`);
+    if (!group || group.state === 'stopped') {
+      const what = group ? 'all of them have ended' : 'it was stopped';
+      throw new SectionFailedError(section, `${what}; \`ph restart ${section}\` starts it`);
+    }
     return group;
   }
 
@@ -199,15 +211,22 @@ function reached(group: Group, isReached: () => boolean): Promise<void> {
       action();
     };
     const check = () => {
-      const { bootFailure, state } = group;
+      const { obstacle, state } = group;
       if (isReached()) settle(resolve);
-      else if (bootFailure) settle(() => reject(new ReloadError(group.name, bootFailure)));
-      else if (state === 'stopping' || state === 'stopped') settle(() => reject(new StoppingError()));
+      else if (obstacle) settle(() => reject(new ReloadError(group.name, obstacle)));
+      else if (state === 'stopping' || state === 'stopped') {
+        settle(() => reject(new StoppingError(`[${group.name}]`)));
+      }
     };
     group.on('reconciled', check);
     group.on('stopped', check);
     check();
   });
+}
+
+/** Resolves when the group has no process left. */
+async function ended(group: Group): Promise<void> {
+  if (group.state !== 'stopped') await once(group, 'stopped');
 }
 
 async function stackOf(section: string, worker: WorkerProcess) {

@@ -3,7 +3,7 @@
 import { camelCase, KEYS } from '../config/keys.ts';
 import type { Configuration, SectionConfig } from '../config/types.ts';
 import type { AnswerOf } from '../control/protocol.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, NoSectionError } from '../errors.ts';
 import { checkTaskModule } from '../group/check-task-module.ts';
 
 type Plan = AnswerOf<'plan'>;
@@ -24,6 +24,9 @@ export async function planReload(
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { added: [], removed: [], keys: [], problems: [...error.problems] };
+  }
+  if (section !== undefined && !current.sections.has(section) && !next.sections.has(section)) {
+    throw new NoSectionError(section, next.sections.keys());
   }
   const names = (configuration: Configuration) => [...configuration.sections.keys()].filter(isMeant);
   const [before, after] = [names(current), names(next)];

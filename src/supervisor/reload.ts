@@ -26,6 +26,8 @@ export interface Change {
   readonly load: () => Configuration;
   /** Sections whose workers end before new ones start. Default: none. */
   readonly restarts?: ReadonlySet<string>;
+  /** Waits until no other is being prepared. Default: takes the place of that one, and has to hold all that it held. */
+  readonly inTurn?: boolean;
   /** For the log. Default: a reload. */
   readonly what?: string | undefined;
 }

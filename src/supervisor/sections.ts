@@ -2,6 +2,7 @@
 
 import type { ErrorReport } from '../channel/control.ts';
 import type { Configuration, SectionConfig } from '../config/types.ts';
+import { PoolClosedError, SectionFailedError } from '../errors.ts';
 import { Group } from '../group/group.ts';
 import type { ListeningSocket } from '../group/spawn.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
@@ -83,8 +84,8 @@ export class Sections {
   /** Makes a group; nothing of it runs yet. */
   create(config: SectionConfig, sockets: readonly ListeningSocket[]): Group {
     const { logs, reporter, instance, now, startsGently, onStopped } = this.#options;
-    const submissions = new Submissions(config);
-    const group = new Group({
+    const submissions = new Submissions(() => group.config);
+    const group: Group = new Group({
       config,
       sockets,
       instance,
@@ -99,8 +100,12 @@ export class Sections {
     });
     this.#submissions.set(group, submissions);
     reporter.watchGroup(group);
+    group.on('state', state => {
+      const serves = group.workers.some(worker => worker.state === 'ready');
+      if (state === 'failed' && !serves) submissions.giveUp(failureOf(group));
+    });
     group.on('stopped', () => {
-      submissions.close();
+      submissions.giveUp(new PoolClosedError('the section was stopped before the task began'));
       this.#removed.delete(group);
       onStopped();
     });
@@ -148,7 +153,8 @@ export class Sections {
   #remove(group: Group): void {
     this.#groups.delete(group.name);
     this.#bootFailures.delete(group.name);
-    this.#removed.add(group);
+    // One whose workers had all ended for good has nothing to stop.
+    if (group.state !== 'stopped') this.#removed.add(group);
     group.stop();
   }
 
@@ -162,4 +168,9 @@ export class Sections {
     const logger = this.#options.logs.logger(section);
     for (const { address } of sockets) logger.info(`listening on ${address}`);
   }
+}
+
+/** What whoever wants a worker of a section is told that has none, and will not have one soon. */
+export function failureOf({ name, lastFailure }: Group): SectionFailedError {
+  return new SectionFailedError(name, lastFailure?.message ?? 'its workers have ended');
 }

@@ -1,7 +1,7 @@
 /** Hands single tasks to the workers of a section, by the way that a pool's tasks take. */
 
 import type { SectionConfig } from '../config/types.ts';
-import { PoolClosedError, QueueFullError, TaskAbortError } from '../errors.ts';
+import { QueueFullError, TaskAbortError } from '../errors.ts';
 import type { WorkerProcess } from '../group/worker-process.ts';
 import { onAbort } from '../pool/abort.ts';
 import { Calls } from '../pool/calls.ts';
@@ -19,14 +19,16 @@ export interface SubmissionOptions {
 }
 
 export class Submissions {
-  readonly #config: SectionConfig;
-  readonly #calls: Calls;
+  readonly #config: () => SectionConfig;
+  #calls: Calls | undefined;
+  /** What the calls have their limits from. */
+  #called: SectionConfig | undefined;
   readonly #dispatcher = new Dispatcher({ onTimes: () => {}, onRetry: () => {} });
   #lastId = 0;
 
-  constructor(config: SectionConfig) {
+  /** `config`: the one in force, which changes with each reload. */
+  constructor(config: () => SectionConfig) {
     this.#config = config;
-    this.#calls = new Calls(config.taskTimeout, config.ts);
   }
 
   /** Tasks that wait for a worker. */
@@ -47,11 +49,11 @@ export class Submissions {
     payload: unknown,
     { name = 'default', timeout, signal }: SubmissionOptions = {},
   ): Promise<unknown> {
-    const { maxQueue, queueTimeout } = this.#config;
+    const { maxQueue, queueTimeout } = this.#config();
     if (maxQueue > 0 && this.queued >= maxQueue) throw new QueueFullError(maxQueue);
     if (signal?.aborted) throw new TaskAbortError(name, signal.reason);
     this.#lastId = (this.#lastId + 1) >>> 0;
-    const call = this.#calls.get('run', name, timeout);
+    const call = this.#currentCalls().get('run', name, timeout);
     let cleanUp = () => {};
     const settled = { onSettled: () => cleanUp() };
     const result = new Promise((resolve, reject) => {
@@ -63,9 +65,16 @@ export class Submissions {
     return result.catch(throwErrorOf);
   }
 
-  /** The section has stopped: what still waits is given up. */
-  close(): void {
-    this.#dispatcher.rejectQueued(() => new PoolClosedError('the section was stopped before the task began'));
+  /** No worker will come, or not soon: what still waits is given up. */
+  giveUp(error: Error): void {
+    this.#dispatcher.rejectQueued(() => error);
+  }
+
+  #currentCalls(): Calls {
+    const config = this.#config();
+    if (!this.#calls || this.#called !== config) this.#calls = new Calls(config.taskTimeout, config.ts);
+    this.#called = config;
+    return this.#calls;
   }
 
   #watch(task: PoolTask, queueTimeout: number, signal: AbortSignal | undefined): () => void {

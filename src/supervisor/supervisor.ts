@@ -172,7 +172,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * with it, and then nothing has changed. In an upgrade it is left to whoever will be in charge.
    */
   async reload(change: Change = { load: this.#options.load }): Promise<void> {
+    // Until it is requested nothing else comes in between: a change of one section must not replace that of another.
+    while (change.inTurn && this.#reload?.isUnderWay) await this.#reload.idle();
     if (!this.#reload || (this.#state !== 'running' && this.#state !== 'starting')) throw new StoppingError();
+    if (change.what !== undefined && this.#upgrade?.isPending) {
+      throw new BusyError('an upgrade is pending; ask again when it has ended');
+    }
     if (this.#upgrade?.takesReload()) {
       throw new BusyError('an upgrade is pending; whoever is in charge after it reloads');
     }
@@ -280,7 +285,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       status: () => this.#status(sections),
       load: this.#options.load,
       change: change => this.reload(change),
-      idle: () => reload.idle(),
       upgrade: () => this.#requestUpgrade(),
       stop: async () => {
         this.stop('a command');

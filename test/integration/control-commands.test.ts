@@ -77,9 +77,20 @@ test('ph stop returns when the supervisor is gone, and with a section only that 
     [1, 'ph: [other] has no worker: it was stopped; `ph restart other` starts it\n'],
   );
   assert.match((await command('restart', 'other')).stdout, /^other: restarted, .* serves with 1 worker\n$/);
-  assert.equal((await command('stop')).stdout, `stopped supervisor ${ph.pid}\n`);
+  assert.equal((await command('stop', 'math')).stdout, 'stopped math\n');
+  assert.equal((await command('stop', 'other')).stdout, 'stopped other\n');
   assert.equal(isAlive(ph.pid), false);
   assert.equal(await outputs(ph), 0);
+});
+
+test('ph stop of everything returns, also where nobody takes notice of the end of the supervisor', async t => {
+  const project = createProject(t, { 'math.mjs': module, 'ph.ini': iniText({ math: { task: 'math.mjs' } }) });
+  const launcher = ['bash', '-c', '"$@" & exec sleep 60', 'bash'];
+  const ph = startPh(t, ['run'], { cwd: project.directory, launcher });
+  await ph.ready();
+  const { supervisor } = await connect(project.path('.ph.sock')).status();
+  const { code, stdout } = await runPh(t, ['stop'], { cwd: project.directory });
+  assert.deepEqual([code, stdout], [0, `stopped supervisor ${supervisor.pid}\n`]);
 });
 
 test('ph stop --timeout gives up the wait, not the stop; a second one waits for the same end', async t => {

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
-import { existsSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, existsSync, renameSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import pino from 'pino';
 import { type ControlClient, connect } from '../../src/control/client.ts';
-import { routes } from '../../src/control/protocol.ts';
+import { type Handlers, routes } from '../../src/control/protocol.ts';
+import { ControlServer } from '../../src/control/server.ts';
+import { withResolvers } from '../../src/promise.ts';
+import { Control } from '../../src/supervisor/control.ts';
 import { cleanUp } from '../helpers/cleanup.ts';
 import { type Ph, startPh } from '../helpers/ph.ts';
 import { until } from '../helpers/processes.ts';
-import { createProject, iniText, type Project } from '../helpers/project.ts';
+import { createProject, iniText, type Project, packageRoot } from '../helpers/project.ts';
 
 const module = `
   export function square(n) { return n * n }
@@ -110,6 +115,7 @@ test('S33 each mistake has its status and its code, and disturbs nobody', async 
   const path = project.path('.ph.sock');
   const cases: [method: string, route: string, body: string | undefined, status: number, code: string][] = [
     ['GET', '/v2/status', undefined, 404, 'PH_ERR_CONTROL_PATH'],
+    ['GET', '//', undefined, 400, 'PH_ERR_CONTROL_REQUEST'],
     ['GET', '/v1/stop', undefined, 405, 'PH_ERR_CONTROL_METHOD'],
     ['POST', '/v1/scale', '{', 400, 'PH_ERR_CONTROL_REQUEST'],
     ['POST', '/v1/scale', '[]', 400, 'PH_ERR_CONTROL_REQUEST'],
@@ -117,6 +123,10 @@ test('S33 each mistake has its status and its code, and disturbs nobody', async 
     ['POST', '/v1/scale', '{"section":"math","workers":"many"}', 400, 'PH_ERR_CONTROL_REQUEST'],
     ['POST', '/v1/reload', '{"sction":"math"}', 400, 'PH_ERR_CONTROL_REQUEST'],
     ['POST', '/v1/reload', '{"section":"nope"}', 404, 'PH_ERR_NO_SECTION'],
+    ['POST', '/v1/stop', '{"section":"nope","wait":false}', 404, 'PH_ERR_NO_SECTION'],
+    ['POST', '/v1/reload', '{"section":"nope","wait":false}', 404, 'PH_ERR_NO_SECTION'],
+    ['POST', '/v1/scale', '{"section":"math","workers":"0","wait":false}', 400, 'PH_ERR_CONTROL_REQUEST'],
+    ['GET', '/v1/plan?section=nope', undefined, 404, 'PH_ERR_NO_SECTION'],
     ['POST', '/v1/submit', '{"section":"math","name":"nope"}', 422, 'PH_ERR_UNKNOWN_TASK'],
     ['POST', '/v1/submit', '{"section":"math","name":"big"}', 422, 'PH_ERR_RESULT'],
     ['GET', '/v1/stack?section=math&index=7', undefined, 422, 'PH_ERR_NO_WORKER'],
@@ -233,4 +243,146 @@ test('a path that is longer than the system takes for a socket works all the sam
     code: 'PH_ERR_NOT_RUNNING',
     exitStatus: 3,
   });
+});
+
+test('a section whose workers have ended for good: nobody waits for them, and it can be restarted and stopped', async t => {
+  const { client } = await start(t, { math: {}, batch: { number_workers: 2, restart: 'never' } });
+  const batch = async () => (await client.status()).sections[1];
+  const crash = async () => {
+    const { pid } = (await batch())?.processes.find(({ state }) => state === 'ready') ?? {};
+    process.kill(pid as number, 'SIGKILL');
+    while ((await batch())?.processes.some(each => each.pid === pid)) await delay(20);
+  };
+  await crash();
+  await assert.rejects(client.scale({ section: 'batch', workers: '2' }), {
+    code: 'PH_ERR_RELOAD',
+    message: /^\[batch\] killed by SIGKILL/,
+  });
+  await crash();
+  assert.equal((await batch())?.state, 'stopped');
+  await assert.rejects(client.scale({ section: 'batch', workers: '2' }), {
+    message: '[batch] has no worker: all of them have ended; `ph restart batch` starts it',
+  });
+  assert.deepEqual((await client.restart({ section: 'batch' })).sections, [
+    { name: 'batch', change: 'restarted', generation: 2, workers: 2 },
+  ]);
+  await crash();
+  await crash();
+  assert.deepEqual(await client.stop({ section: 'batch' }), { sections: ['batch'] });
+  assert.deepEqual(await client.stop({ section: 'batch' }), { sections: [] });
+});
+
+test('S20 changes of single sections at once: none takes the place of another; tasks have the limits of now', async t => {
+  const { project, client } = await start(t, { a: {}, b: {}, c: {}, d: {} });
+  const keys = { task: 'math.mjs', threads: 1, task_timeout: '50ms' };
+  writeFileSync(project.path('ph.ini'), iniText({ a: keys, b: keys, c: keys, d: keys }));
+  const changes = await Promise.all([
+    client.reload({ section: 'a' }),
+    client.reload({ section: 'b' }),
+    client.restart({ section: 'c' }),
+    client.stop({ section: 'd' }),
+  ]);
+  assert.deepEqual(changes.slice(0, 3), [
+    { sections: [{ name: 'a', change: 'replaced', generation: 2, workers: 1 }] },
+    { sections: [{ name: 'b', change: 'replaced', generation: 2, workers: 1 }] },
+    { sections: [{ name: 'c', change: 'restarted', generation: 2, workers: 1 }] },
+  ]);
+  assert.equal((await client.status()).sections[3]?.state, 'stopped');
+  await assert.rejects(client.submit({ section: 'b', name: 'hang', payload: {} }), {
+    code: 'PH_ERR_TASK_TIMEOUT',
+  });
+});
+
+test('S06 a section that fails: who waits for its workers is told, and tasks that wait for one are given up', async t => {
+  const { client } = await start(t, { math: { max_restarts: 0 } });
+  const math = async () => (await client.status()).sections[0];
+  const codes = Promise.all(
+    Array.from({ length: 8 }, () =>
+      client.submit({ section: 'math', name: 'hang', payload: {} }).catch(error => error.code),
+    ),
+  );
+  for (let there = 0; there < 8; await delay(20)) {
+    const { queued = 0, processes = [] } = (await math()) ?? {};
+    there = queued + (processes[0]?.running.length ?? 0);
+  }
+  process.kill((await math())?.processes[0]?.pid as number, 'SIGKILL');
+  assert.deepEqual([...new Set(await codes)].sort(), ['PH_ERR_SECTION_FAILED', 'PH_ERR_WORKER_CRASH']);
+  await assert.rejects(client.scale({ section: 'math', workers: '1' }), {
+    code: 'PH_ERR_RELOAD',
+    message: /^\[math\] killed by SIGKILL/,
+  });
+});
+
+test('a deploy that takes the files of this package away costs no worker', async t => {
+  const project = createProject(t, { 'math.mjs': module, 'ph.ini': iniText({ math: { task: 'math.mjs' } }) });
+  cpSync(join(packageRoot, 'dist'), project.path('old/dist'), { recursive: true });
+  cpSync(join(packageRoot, 'package.json'), project.path('old/package.json'));
+  symlinkSync(join(packageRoot, 'node_modules'), project.path('old/node_modules'));
+  const entry = project.path('old/dist/cli/main.js');
+  const ph = startPh(t, ['run'], {
+    cwd: project.directory,
+    launcher: ['bash', '-c', 'shift 2; exec node "$0" "$@"', entry],
+  });
+  await ph.ready();
+  const before = ph.workers;
+  renameSync(project.path('old/dist/control/server.js'), project.path('gone'));
+  const client = connect(project.path('.ph.sock'));
+  await assert.rejects(client.status(), { code: 'PH_ERR_NOT_RUNNING' });
+  await ph.log(/no command can be served: .*server\.js/);
+  assert.deepEqual(ph.workers, before);
+  renameSync(project.path('gone'), project.path('old/dist/control/server.js'));
+  assert.equal((await client.status()).supervisor.pid, ph.pid);
+});
+
+test('who leaves without the answer holds nobody up when the supervisor stops', async t => {
+  const project = createProject(t, {});
+  const asked = withResolvers<void>();
+  const going = withResolvers<void>();
+  const left = withResolvers<void>();
+  const handlers = {
+    async stop(_request: unknown, signal: AbortSignal) {
+      signal.addEventListener('abort', () => left.resolve());
+      asked.resolve();
+      await going.promise;
+      return { sections: [] };
+    },
+  };
+  const server = new ControlServer(handlers as unknown as Handlers);
+  const listener = net.createServer({ pauseOnConnect: true }, socket => server.accept(socket));
+  listener.listen(project.path('sock'));
+  await once(listener, 'listening');
+  const leave = new AbortController();
+  const stopped = connect(project.path('sock')).stop({}, { signal: leave.signal });
+  await asked.promise;
+  leave.abort();
+  await assert.rejects(stopped, { name: 'AbortError' });
+  await left.promise;
+  going.resolve();
+  // Its time limit never comes.
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  await server.close();
+  listener.close();
+});
+
+test('a supervisor that was replaced does not take the place of the control socket again', async t => {
+  const project = createProject(t, {});
+  const path = project.path('.ph.sock');
+  const warnings: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: line => warnings.push(line) });
+  const control = new Control({ logger, handlers: {} as Handlers, path: () => path });
+  await control.open();
+  unlinkSync(path);
+  control.handOver();
+  control.look();
+  await control.close();
+  assert.deepEqual(warnings, []);
+});
+
+test('what answers on a socket and is no supervisor is called so', async t => {
+  const project = createProject(t, {});
+  const stranger = net.createServer(socket => socket.end('-ERR unknown command\r\n'));
+  cleanUp(t, () => stranger.close());
+  stranger.listen(project.path('redis.sock'));
+  await once(stranger, 'listening');
+  await assert.rejects(connect(project.path('redis.sock')).status(), { code: 'PH_ERR_CONTROL_ANSWER' });
 });
