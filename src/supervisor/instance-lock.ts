@@ -11,6 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 const answerLimit = 2000;
 /** A holder that refuses to answer has just gone, or has just come. */
 const retryDelay = 10;
+/** Node 20 fills shorter names of abstract sockets up with NUL, Node 24 does not: to each other they are two names. */
+const nameLength = 108;
 
 export type LockAttempt =
   | { readonly acquired: true; readonly lock: InstanceLock }
@@ -104,7 +106,7 @@ function lockName(path: string): string {
 }
 
 function addressOf(name: string): string {
-  return `\0processhandler-${name}`;
+  return `\0processhandler-${name}`.padEnd(nameLength, '-');
 }
 
 /** The holder's pid; undefined where it does not say it. */

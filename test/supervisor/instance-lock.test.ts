@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
@@ -27,6 +27,17 @@ test('locks of different names, and of the same name in different directories, a
     assert.ok(lock.acquired, name);
     cleanUp(t, () => lock.lock.release());
   }
+});
+
+test('a lock is the same to every version of Node: its name leaves no room that one of them would fill up', async t => {
+  const lock = await tryLock(createProject(t, {}).path('ph.pid'));
+  assert.ok(lock.acquired);
+  cleanUp(t, () => lock.lock.release());
+  // @ stands for what a name of 108 bytes is filled up with.
+  const names = readFileSync('/proc/net/unix', 'utf8').match(/@processhandler-.*/g) ?? [];
+  const name = names.find(each => each.includes(lock.lock.name)) ?? '';
+  assert.equal(name.length, 108);
+  assert.doesNotMatch(name.slice(1), /@/);
 });
 
 test('a lock keeps no process alive, and is gone with it after kill -9', async t => {
