@@ -94,7 +94,8 @@ export class Operations implements Handlers {
     }
     group.scaleTo(after);
     await reached(group, () => group.isComplete && !group.isDraining);
-    return { section, before, after };
+    // Whoever scaled it, or reloaded it, in the meantime.
+    return { section, before, after: group.desired };
   }
 
   async stack({

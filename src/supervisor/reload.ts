@@ -146,6 +146,7 @@ export class Reload {
     const next = (this.#load as Change['load'])();
     const serving = sections.serving(next);
     const [restarts, what] = [this.#restarts, this.#what];
+    if (serving.sections.size === 0 && what === undefined) throw nothingLeft(next);
     const claimed = await claim(serving);
     if (this.#cancelled) {
       claimed.rollback();
@@ -184,6 +185,13 @@ export class Reload {
 /** Whether workers of a new generation would have nothing new; a configuration that was read anew counts as new. */
 function isTheSame(group: Group, config: SectionConfig, sockets: readonly ListeningSocket[]): boolean {
   return group.config === config && sockets.every((socket, at) => socket === group.sockets[at]);
+}
+
+/** Only sections remain that were stopped: it would be the end of the supervisor, which nobody has asked for. */
+function nothingLeft({ sections }: Configuration): ReloadError {
+  const [name = ''] = sections.keys();
+  const message = `was stopped, and no other section is left; \`ph restart ${name}\` starts it`;
+  return new ReloadError(name, { message, details: message });
 }
 
 /** What a log line says of it beside the message. The stack is of interest only where the defect is ours. */

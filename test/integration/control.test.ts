@@ -291,6 +291,10 @@ test('S20 changes of single sections at once: none takes the place of another; t
   await assert.rejects(client.submit({ section: 'b', name: 'hang', payload: {} }), {
     code: 'PH_ERR_TASK_TIMEOUT',
   });
+  // Nobody has asked for the end of the supervisor.
+  writeFileSync(project.path('ph.ini'), iniText({ d: keys }));
+  await assert.rejects(client.reload({}), { message: /^\[d\] was stopped, and no other section is left/ });
+  assert.equal((await client.status()).supervisor.state, 'running');
 });
 
 test('S06 a section that fails: who waits for its workers is told, and tasks that wait for one are given up', async t => {
