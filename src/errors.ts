@@ -301,7 +301,7 @@ export class LogFileError extends ProcessHandlerError {
   }
 }
 
-/** A reload changed nothing, because a worker of the new generation did not become ready. */
+/** Workers do not become ready: a reload changed nothing, or not all that a command waits for came. */
 export class ReloadError extends ProcessHandlerError {
   /** The user's own error and stack, where there is one. */
   readonly details: string;

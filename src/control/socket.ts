@@ -1,7 +1,8 @@
 /** The file of the control socket: only its owner may connect, and it is put in its place whole. */
 
+import { once } from 'node:events';
 import { closeSync, lstatSync, openSync, renameSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { ControlSocketError } from '../errors.ts';
 import { SocketFile } from '../socket-file.ts';
@@ -30,12 +31,18 @@ export class ControlSocket {
   }
 
   /**
-   * Connections go to `accept`, paused. Throws a `ControlSocketError`; then whatever was there still is.
+   * Connections go to `accept`, paused. `replaces`: from whoever serves it. Throws a `ControlSocketError`; then whatever
+   * was there still is.
    */
-  static async open(path: string, accept: (socket: Socket) => void): Promise<ControlSocket> {
+  static async open(
+    path: string,
+    accept: (socket: Socket) => void,
+    replaces: boolean,
+  ): Promise<ControlSocket> {
     const listener = createServer({ pauseOnConnect: true }, accept);
     try {
       refuseForeignFile(path);
+      if (!replaces && (await isServed(path))) throw new Error('another process serves it');
       // Under another name until it listens. A socket that is renamed over is gone for new connections. No number alone
       // at its end: that is what the sockets of further supervisors have.
       const temporary = `${path}.new-${process.pid}`;
@@ -70,6 +77,21 @@ async function listen(listener: Server, path: string): Promise<void> {
     listener.listen(name.path, resolve);
     process.umask(umask);
   });
+}
+
+/** Whether anybody accepts connections there: a socket of a process that was killed is as good as none. */
+async function isServed(path: string): Promise<boolean> {
+  const name = reach(path);
+  const socket = connect(name.path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+    name.close();
+  }
 }
 
 /** A mistyped path must not cost anybody a file. */

@@ -27,10 +27,17 @@ export class Control {
     this.#options = options;
   }
 
-  /** Takes its place, also from a supervisor that this one replaces. */
+  /** Takes its place where nobody serves it. */
   async open(): Promise<void> {
     this.#isOpen = true;
     await this.#listenOnce();
+  }
+
+  /** Takes its place from the supervisor that this one replaces. */
+  async takeOver(): Promise<void> {
+    this.#isOpen = true;
+    await this.#listening;
+    await this.#listenOnce(true);
   }
 
   /** Called now and then: somebody may have removed its file, a reload may have moved it. */
@@ -55,17 +62,18 @@ export class Control {
   }
 
   /** Never twice at a time. */
-  #listenOnce(): Promise<void> {
-    this.#listening ??= this.#listen().finally(() => {
+  #listenOnce(replaces = false): Promise<void> {
+    this.#listening ??= this.#listen(replaces).finally(() => {
       this.#listening = undefined;
     });
     return this.#listening;
   }
 
-  async #listen(): Promise<void> {
+  async #listen(replaces: boolean): Promise<void> {
     const { logger, path } = this.#options;
     try {
-      const socket = await ControlSocket.open(path(), connection => void this.#accept(connection));
+      const accept = (connection: Socket) => void this.#accept(connection);
+      const socket = await ControlSocket.open(path(), accept, replaces);
       this.#socket?.close();
       this.#socket = socket;
       this.#trouble = '';

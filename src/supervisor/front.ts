@@ -29,9 +29,14 @@ export class Front {
     this.#control = new Control({ logger, handlers: new Operations(options), path: controlPath });
   }
 
-  /** Takes both places, also from a supervisor that this one replaces. Resolves when commands reach this one. */
+  /** Resolves when commands reach this supervisor. */
   async open(): Promise<void> {
     await Promise.all([this.serveMetrics(), this.#control.open()]);
+  }
+
+  /** The same in place of the supervisor that this one replaces. */
+  async takeOver(): Promise<void> {
+    await Promise.all([this.serveMetrics(), this.#control.takeOver()]);
   }
 
   /** To be called again where a reload has changed their address. */

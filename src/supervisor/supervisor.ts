@@ -385,7 +385,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #announce(bootFailures: ReadonlyMap<string, ErrorReport>): Promise<void> {
-    if (this.#options.handover) await this.#front?.open();
+    if (this.#options.handover) await this.#front?.takeOver();
     await this.#reporter.ready(bootFailures);
     this.emit('ready', bootFailures);
   }

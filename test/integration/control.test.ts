@@ -382,6 +382,28 @@ test('a supervisor that was replaced does not take the place of the control sock
   assert.deepEqual(warnings, []);
 });
 
+test('a socket that somebody else serves is left alone, but for that of a supervisor that is replaced', async t => {
+  const project = createProject(t, {});
+  const path = project.path('other.sock');
+  const stranger = net.createServer(socket => socket.on('error', () => {}).end('it is me'));
+  cleanUp(t, () => stranger.close());
+  stranger.listen(path);
+  await once(stranger, 'listening');
+  const warnings: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: line => warnings.push(JSON.parse(line).msg) });
+  const control = new Control({ logger, handlers: {} as Handlers, path: () => path });
+  const { ino } = statSync(path);
+  await control.open();
+  assert.equal(statSync(path).ino, ino);
+  assert.match(
+    warnings.join(),
+    /other\.sock: another process serves it; commands cannot reach this supervisor/,
+  );
+  await control.takeOver();
+  assert.notEqual(statSync(path).ino, ino);
+  await control.close();
+});
+
 test('what answers on a socket and is no supervisor is called so', async t => {
   const project = createProject(t, {});
   const stranger = net.createServer(socket => socket.end('-ERR unknown command\r\n'));
