@@ -48,7 +48,8 @@ for (const { name, skip, start } of servers) {
     return { server, project, queue, change };
   }
 
-  describe(name, { skip }, () => {
+  // Most of the time they wait; but the tests of PostgreSQL share a server, which one of them stops.
+  describe(name, { skip, concurrency: name === 'Redis' ? 2 : 1 }, () => {
     test('jobs of a plain producer run on the threads: by name, with progress, log, attempts and results', async t => {
       const { project, queue } = await open(t, { task_timeout: 0.5, number_workers: 2 });
       const ph = await consume(t, project);
@@ -165,121 +166,115 @@ for (const { name, skip, start } of servers) {
   });
 }
 
-test('a server that is not there at the start: the workers are ready, say why, and consume once it is', {
-  skip: noRedis,
-}, async t => {
-  const redis = await prepareRedis(t);
-  const project = queueProject(t, redis.url, { metrics_bind: '127.0.0.1:0', pidfile: 'ph.pid' });
-  const ph = await consume(t, project);
-  const reason = `connect ECONNREFUSED 127.0.0.1:${redis.port}`;
-  await ph.log(`queue jobs: not connected: ${reason}`);
-  const { msg } = await ph.log(/^metrics on /);
-  const [address] = /[\d.]+:\d+/.exec(msg) as RegExpExecArray;
-  const ask = async (path: string) => {
-    const response = await fetch(`http://${address}${path}`);
-    return { status: response.status, body: await response.text() };
-  };
-  const untilReadyz = async (status: number, text: string) => {
-    for (;;) {
-      const answer = await ask('/readyz');
-      if (answer.status === status && answer.body.includes(text)) return;
-      await delay(20);
-    }
-  };
-  // Whoever probes for life must not restart it; whoever shows the state says why.
-  await untilReadyz(503, reason);
-  assert.equal((await ask('/livez')).status, 200);
-  assert.match((await runPh(t, ['status'], { cwd: project.directory })).stdout, /ECONNREFUSED/);
-  await redis.start();
-  const queue = producer(t, redis.url);
-  await untilState(queue, await queue.add('job', 1), 'completed');
-  await untilReadyz(200, '');
-  assert.equal((await ph.stop()).code, 0);
-});
-
-test('a password that is refused is told, and no password is; once it is right, jobs are consumed', {
-  skip: noRedis,
-}, async t => {
-  const redis = await startRedis(t, ['--requirepass', 'other']);
-  const project = queueProject(t, redis.url.replace('//', '//default:s3cret@'));
-  const ph = await consume(t, project);
-  await ph.log(/not connected: WRONGPASS/);
-  await redis.authorized('other', 'CONFIG', 'SET', 'requirepass', 's3cret');
-  await ph.log(/: connected/);
-  const queue = producer(t, redis.url.replace('//', '//default:s3cret@'));
-  await untilState(queue, await queue.add('job', 1), 'completed');
-  await ph.stop();
-  assert.doesNotMatch(ph.stderr, /s3cret/);
-});
-
-test('a server that is out of memory is told, asked with backoff, and consumed from when it has some again', {
-  skip: noRedis,
-}, async t => {
-  const redis = await startRedis(t);
-  const project = queueProject(t, redis.url);
-  const queue = producer(t, redis.url);
-  const job = await queue.add('job', 1);
-  await redis.command('CONFIG', 'SET', 'maxmemory', '1');
-  const ph = await consume(t, project);
-  await ph.log(/not connected: OOM/);
-  await redis.command('CONFIG', 'SET', 'maxmemory', '0');
-  await untilState(queue, job, 'completed');
-  await ph.log(/: connected/);
-  await ph.stop();
-});
-
-test('a consumer that is connected and takes nothing while jobs wait is replaced, and what it had in hand is done', {
-  skip: noRedis,
-}, async t => {
-  const redis = await startRedis(t);
-  const proxy = await startProxy(t, redis.port);
-  const url = redis.url.replace(`${redis.port}`, `${proxy.port}`);
-  const project = queueProject(t, url, { queue_watchdog: 1, graceful_timeout: 1 });
-  const ph = await consume(t, project);
-  const queue = producer(t, redis.url);
-  await untilState(queue, await queue.add('first', 1), 'completed');
-  const from = ph.records.length;
-  proxy.silence();
-  const job = await queue.add('second', 2);
-  await ph.log(/consumer has taken no job for \d+ s: the server does not answer/, from);
-  await untilState(queue, job, 'completed');
-  assert.equal(project.runs().length, 2);
-  await ph.stop();
-});
-
-test('tasks/thumbnails.ts makes thumbnails of what a producer asks for', { skip: noRedis }, async t => {
-  const redis = await startRedis(t);
-  const project = createProject(t, {
-    'ph.ini': iniText({
-      thumbnails: {
-        task: join(packageRoot, 'tasks/thumbnails.ts'),
-        queue: 'thumbnails',
-        queue_url: redis.url,
-        threads: 2,
-      },
-    }),
+describe('Redis of its own', { skip: noRedis, concurrency: 2 }, () => {
+  test('a server that is not there at the start: the workers are ready, say why, and consume once it is', async t => {
+    const redis = await prepareRedis(t);
+    const project = queueProject(t, redis.url, { metrics_bind: '127.0.0.1:0', pidfile: 'ph.pid' });
+    const ph = await consume(t, project);
+    const reason = `connect ECONNREFUSED 127.0.0.1:${redis.port}`;
+    await ph.log(`queue jobs: not connected: ${reason}`);
+    const { msg } = await ph.log(/^metrics on /);
+    const [address] = /[\d.]+:\d+/.exec(msg) as RegExpExecArray;
+    const ask = async (path: string) => {
+      const response = await fetch(`http://${address}${path}`);
+      return { status: response.status, body: await response.text() };
+    };
+    const untilReadyz = async (status: number, text: string) => {
+      for (;;) {
+        const answer = await ask('/readyz');
+        if (answer.status === status && answer.body.includes(text)) return;
+        await delay(20);
+      }
+    };
+    // Whoever probes for life must not restart it; whoever shows the state says why.
+    await untilReadyz(503, reason);
+    assert.equal((await ask('/livez')).status, 200);
+    assert.match((await runPh(t, ['status'], { cwd: project.directory })).stdout, /ECONNREFUSED/);
+    await redis.start();
+    const queue = producer(t, redis.url);
+    await untilState(queue, await queue.add('job', 1), 'completed');
+    await untilReadyz(200, '');
+    assert.equal((await ph.stop()).code, 0);
   });
-  const image = sharp({ create: { width: 800, height: 600, channels: 3, background: 'teal' } });
-  await image.jpeg().toFile(project.path('teal.jpg'));
-  project.write('broken.jpg', 'no image');
-  const ph = await consume(t, project);
-  const example = spawn(
-    process.execPath,
-    [
-      '--import',
-      'tsx',
-      join(packageRoot, 'tasks/thumbnails-producer.ts'),
-      redis.url,
-      project.directory,
-      project.path('thumbs'),
-    ],
-    { cwd: packageRoot, stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  const output = await text(example.stdout);
-  assert.match(output, /teal\.jpg: .*teal-160\.webp, .*teal-320\.webp, .*teal-640\.webp\n/);
-  assert.match(output, /broken\.jpg: .*unsupported image format/);
-  const { width, height, format } = await sharp(project.path('thumbs/teal-320.webp')).metadata();
-  assert.deepEqual([width, height, format], [320, 240, 'webp']);
-  assert.deepEqual(readdirSync(project.path('thumbs')).length, 3);
-  await ph.stop();
+
+  test('a password that is refused is told, and no password is; once it is right, jobs are consumed', async t => {
+    const redis = await startRedis(t, ['--requirepass', 'other']);
+    const project = queueProject(t, redis.url.replace('//', '//default:s3cret@'));
+    const ph = await consume(t, project);
+    await ph.log(/not connected: WRONGPASS/);
+    await redis.authorized('other', 'CONFIG', 'SET', 'requirepass', 's3cret');
+    await ph.log(/: connected/);
+    const queue = producer(t, redis.url.replace('//', '//default:s3cret@'));
+    await untilState(queue, await queue.add('job', 1), 'completed');
+    await ph.stop();
+    assert.doesNotMatch(ph.stderr, /s3cret/);
+  });
+
+  test('a server that is out of memory is told, asked with backoff, and consumed from when it has some again', async t => {
+    const redis = await startRedis(t);
+    const project = queueProject(t, redis.url);
+    const queue = producer(t, redis.url);
+    const job = await queue.add('job', 1);
+    await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+    const ph = await consume(t, project);
+    await ph.log(/not connected: OOM/);
+    await redis.command('CONFIG', 'SET', 'maxmemory', '0');
+    await untilState(queue, job, 'completed');
+    await ph.log(/: connected/);
+    await ph.stop();
+  });
+
+  test('a consumer that is connected and takes nothing while jobs wait is replaced, and what it had in hand is done', async t => {
+    const redis = await startRedis(t);
+    const proxy = await startProxy(t, redis.port);
+    const url = redis.url.replace(`${redis.port}`, `${proxy.port}`);
+    const project = queueProject(t, url, { queue_watchdog: 1, graceful_timeout: 1 });
+    const ph = await consume(t, project);
+    const queue = producer(t, redis.url);
+    await untilState(queue, await queue.add('first', 1), 'completed');
+    const from = ph.records.length;
+    proxy.silence();
+    const job = await queue.add('second', 2);
+    await ph.log(/consumer has taken no job for \d+ s: the server does not answer/, from);
+    await untilState(queue, job, 'completed');
+    assert.equal(project.runs().length, 2);
+    await ph.stop();
+  });
+
+  test('tasks/thumbnails.ts makes thumbnails of what a producer asks for', async t => {
+    const redis = await startRedis(t);
+    const project = createProject(t, {
+      'ph.ini': iniText({
+        thumbnails: {
+          task: join(packageRoot, 'tasks/thumbnails.ts'),
+          queue: 'thumbnails',
+          queue_url: redis.url,
+          threads: 2,
+        },
+      }),
+    });
+    const image = sharp({ create: { width: 800, height: 600, channels: 3, background: 'teal' } });
+    await image.jpeg().toFile(project.path('teal.jpg'));
+    project.write('broken.jpg', 'no image');
+    const ph = await consume(t, project);
+    const example = spawn(
+      process.execPath,
+      [
+        '--import',
+        'tsx',
+        join(packageRoot, 'tasks/thumbnails-producer.ts'),
+        redis.url,
+        project.directory,
+        project.path('thumbs'),
+      ],
+      { cwd: packageRoot, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const output = await text(example.stdout);
+    assert.match(output, /teal\.jpg: .*teal-160\.webp, .*teal-320\.webp, .*teal-640\.webp\n/);
+    assert.match(output, /broken\.jpg: .*unsupported image format/);
+    const { width, height, format } = await sharp(project.path('thumbs/teal-320.webp')).metadata();
+    assert.deepEqual([width, height, format], [320, 240, 'webp']);
+    assert.deepEqual(readdirSync(project.path('thumbs')).length, 3);
+    await ph.stop();
+  });
 });
