@@ -74,7 +74,7 @@ export class Jobs {
     const news = new News(job, this.#options.logger);
     try {
       if (this.#isStopped) throw new GivenBack();
-      if (job.repeatJobKey !== undefined && (await this.#options.isOverlapping(job))) return this.#skip(job);
+      if (await this.#isOverlapping(job)) return this.#skip(job);
       if (this.#isStopped) throw new GivenBack();
       entry.run = this.#start(job, news);
       const result = await Promise.race([entry.run.result, returned]);
@@ -93,6 +93,12 @@ export class Jobs {
       this.#entries.delete(entry);
       this.#options.onSettled();
     }
+  }
+
+  async #isOverlapping(job: BullmqJob): Promise<boolean> {
+    if (job.repeatJobKey === undefined) return false;
+    // Where the server cannot tell, the job is none the worse for it.
+    return this.#options.isOverlapping(job).catch(() => false);
   }
 
   #skip(job: BullmqJob): unknown {
@@ -115,8 +121,13 @@ export class Jobs {
   }
 
   async #return(job: BullmqJob, token: string): Promise<never> {
-    await job.moveToWait(token);
-    this.#givenBack++;
+    try {
+      await job.moveToWait(token);
+      this.#givenBack++;
+    } catch (error) {
+      // It has not failed for that: it goes back once its lock has expired.
+      this.#options.logger.warn(`job ${job.id} could not be given back: ${reasonOf(error)}`);
+    }
     const waiting = new Error(`job ${job.id} was given back`);
     // BullMQ leaves such a job where it is.
     waiting.name = 'WaitingError';

@@ -120,7 +120,7 @@ test('queue and bind in one section are told apart by nobody: ph check says what
   assert.match(stderr, /\[jobs\] queue: .*bind and queue: make two sections/);
 });
 
-test('the schedule of a section with a queue fires once for two machines, skips what overlaps, and goes with its key', {
+test('the schedule of a section with a queue fires once for two machines, and goes with its key', {
   skip: noRedis,
 }, async t => {
   const redis = await startRedis(t);
