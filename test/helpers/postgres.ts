@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { asNobody, noOtherUser } from './nobody.ts';
-import { freePort } from './redis.ts';
+import { endWithUs, freePort } from './redis.ts';
 
 /** For `skip`: why there is none. */
 export const noPostgres: string | false = process.getuid?.() === 0 && noOtherUser;
@@ -41,7 +41,8 @@ export class Postgres {
       'fsync=off',
     ];
     const [command, ...args] = [
-      ...asNobody,
+      ...endWithUs,
+      ...asNobody.slice(1),
       postgres,
       '-D',
       this.#directory,

@@ -16,6 +16,9 @@ export const noRedis: string | false =
     ? false
     : 'left out: redis-server is not installed (apt-get install redis-server)';
 
+/** Goes before a server that is to end with this process, whatever ends that. */
+export const endWithUs: readonly string[] = ['setpriv', '--pdeathsig', 'KILL'];
+
 /** How long a server may take to start, ms. */
 const patience = 10_000;
 
@@ -43,8 +46,19 @@ export class Redis {
   async start(): Promise<void> {
     const settings = ['--port', `${this.port}`, '--dir', this.#directory, '--bind', '127.0.0.1'];
     this.#child = spawn(
-      'redis-server',
-      [...settings, '--maxmemory-policy', 'noeviction', '--save', '', '--appendonly', 'yes', ...this.#flags],
+      endWithUs[0] as string,
+      [
+        ...endWithUs.slice(1),
+        'redis-server',
+        ...settings,
+        '--maxmemory-policy',
+        'noeviction',
+        '--save',
+        '',
+        '--appendonly',
+        'yes',
+        ...this.#flags,
+      ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const exited = once(this.#child, 'exit').then(([code]) => {
