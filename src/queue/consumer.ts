@@ -43,7 +43,9 @@ export class Consumer {
     this.#options = options;
     this.#server = queueServer(options.config, 'patient');
     // Between a job's end and the word of it to the server there is a moment.
-    const onSettled = () => setImmediate(() => this.#checkIdle());
+    const onSettled = () => {
+      if (this.#isStopped) setImmediate(() => this.#checkIdle());
+    };
     const { name } = options.config;
     this.#jobs = new Jobs({
       ...options,

@@ -16,10 +16,10 @@ export interface Job {
 export interface JobRun {
   /** Rejects with the task's own error, or with what kept it from ending. */
   readonly result: Promise<unknown>;
-  /** Takes it out if no thread has begun it, and returns whether it could: `result` stays open then. */
-  takeBack(): boolean;
-  /** Ends it, whether it has begun or not: `result` rejects at once. */
-  abort(reason: unknown): void;
+  /** Takes it out if no thread has begun it: `result` rejects with the reason then. */
+  takeBack(reason: Error): void;
+  /** Ends it, whether it has begun or not: `result` rejects with the reason. */
+  abort(reason: Error): void;
 }
 
 export interface JobThreads {

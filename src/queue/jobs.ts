@@ -18,13 +18,12 @@ export interface JobsOptions {
   readonly onSettled: () => void;
 }
 
+/** `run` is what it waits for once it has begun. */
 interface Entry {
-  readonly job: BullmqJob;
   run: JobRun | undefined;
-  readonly giveBack: () => void;
 }
 
-/** Told to the thread of a job that is given back. */
+/** Why a job that is given back has no result. */
 class GivenBack extends Error {}
 
 export class Jobs {
@@ -49,12 +48,12 @@ export class Jobs {
   /** Gives back what no thread has begun, and whatever comes from now on. */
   stop(): void {
     this.#isStopped = true;
-    for (const entry of this.#lastFirst) if (entry.run?.takeBack()) entry.giveBack();
+    for (const { run } of this.#lastFirst) run?.takeBack(new GivenBack());
   }
 
   /** Gives back what still runs. */
   giveUp(): void {
-    for (const entry of this.#lastFirst) entry.giveBack();
+    for (const { run } of this.#lastFirst) run?.abort(new GivenBack());
   }
 
   /** What is given back goes before all that wait: so they keep their order. */
@@ -64,20 +63,15 @@ export class Jobs {
 
   /** What BullMQ calls for each job: its result is the job's. */
   async run(job: BullmqJob, token: string): Promise<unknown> {
-    let giveBack: (error: Error) => void = () => {};
-    const returned = new Promise<never>((_, reject) => {
-      giveBack = reject;
-    });
-    returned.catch(() => {});
-    const entry: Entry = { job, run: undefined, giveBack: () => giveBack(new GivenBack()) };
+    const entry: Entry = { run: undefined };
     this.#entries.add(entry);
     const news = new News(job, this.#options.logger);
     try {
       if (this.#isStopped) throw new GivenBack();
-      if (await this.#isOverlapping(job)) return this.#skip(job);
+      if (job.repeatJobKey !== undefined && (await this.#isOverlapping(job))) return this.#skip(job);
       if (this.#isStopped) throw new GivenBack();
       entry.run = this.#start(job, news);
-      const result = await Promise.race([entry.run.result, returned]);
+      const result = await entry.run.result;
       await news.told;
       this.#options.onRun();
       return result;
@@ -87,7 +81,6 @@ export class Jobs {
         this.#options.onRun();
         throw error;
       }
-      entry.run?.abort(error);
       return await this.#return(job, token);
     } finally {
       this.#entries.delete(entry);
@@ -95,8 +88,7 @@ export class Jobs {
     }
   }
 
-  async #isOverlapping(job: BullmqJob): Promise<boolean> {
-    if (job.repeatJobKey === undefined) return false;
+  #isOverlapping(job: BullmqJob): Promise<boolean> {
     // Where the server cannot tell, the job is none the worse for it.
     return this.#options.isOverlapping(job).catch(() => false);
   }

@@ -37,6 +37,7 @@ export class ThreadCall implements RpcTask {
   readonly bytes: Buffer;
   isAhead = false;
   isLong = false;
+  expected = Number.POSITIVE_INFINITY;
   arrival: Arrival = notArrived;
   readonly blobs = none;
   readonly start = 0;

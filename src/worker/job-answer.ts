@@ -12,6 +12,9 @@ export interface JobText {
   readonly data: unknown;
 }
 
+/** How its result comes back: how much its task has said of it, which takes another way, and the result. */
+export type JobAnswer = readonly [said: number, result: unknown];
+
 /** Throws, or rejects with, what the task does, and where its result is no JSON. */
 export function answerJob(
   { bytes, start, end }: EncodedTask,
@@ -19,12 +22,9 @@ export function answerJob(
   running: RunningTask,
 ): string | PromiseLike<string> {
   const { id, attempt, data }: JobText = JSON.parse(bytes.toString('utf8', start, end));
-  running.takeJob(id, attempt);
+  const job = running.takeJob(id, attempt);
+  // What is nothing in JSON, such as undefined, is null.
+  const write = (result: unknown) => `[${job.said},${JSON.stringify(result) ?? 'null'}]`;
   const result = run(data, running);
   return isPromise(result) ? result.then(write) : write(result);
-}
-
-/** What is nothing in JSON, such as undefined, is null. */
-function write(result: unknown): string {
-  return JSON.stringify(result) ?? 'null';
 }

@@ -1,11 +1,11 @@
 /** A job of a queue on its way to a thread, and until that has answered it. */
 
 import type { Arrival, TaskCall } from '../channel/tasks.ts';
-import { TaskAbortError, TaskTimeoutError } from '../errors.ts';
+import { TaskTimeoutError } from '../errors.ts';
 import { withResolvers } from '../promise.ts';
 import type { Job, JobRun } from '../queue/job-threads.ts';
 import { noTrace } from '../trace-context.ts';
-import type { JobText } from './job-answer.ts';
+import type { JobAnswer, JobText } from './job-answer.ts';
 import type { JobNews } from './thread-protocol.ts';
 import { nextRpcId, type RpcTask } from './thread-task.ts';
 
@@ -28,6 +28,7 @@ export class JobTask implements RpcTask, JobRun {
   readonly bytes: Buffer;
   isAhead = false;
   isLong = false;
+  expected = Number.POSITIVE_INFINITY;
   arrival: Arrival = notArrived;
   readonly blobs = none;
   readonly start = 0;
@@ -35,6 +36,8 @@ export class JobTask implements RpcTask, JobRun {
   readonly #job: Job;
   readonly #events: JobTaskEvents;
   readonly #outcome = withResolvers<unknown>();
+  /** How much its task has said of it. */
+  #heard = 0;
   #isOver = false;
 
   constructor(call: TaskCall, data: unknown, job: Job, events: JobTaskEvents) {
@@ -51,43 +54,42 @@ export class JobTask implements RpcTask, JobRun {
   }
 
   onNews(news: JobNews): void {
+    this.#heard++;
     this.#job.onNews(news);
   }
 
   settle(response: Buffer): void {
-    const result: unknown = JSON.parse(response.toString('utf8'));
-    this.#finish(() => this.#outcome.resolve(result));
+    const [said, result]: JobAnswer = JSON.parse(response.toString('utf8'));
+    this.#finish(() => this.#outcome.resolve(result), said <= this.#heard);
   }
 
   fail(error: unknown): void {
-    this.#finish(() => this.#outcome.reject(error));
+    this.#finish(() => this.#outcome.reject(error), false);
   }
 
   expire(): void {
     this.fail(new TaskTimeoutError(this.call.name, this.call.timeout));
   }
 
-  takeBack(): boolean {
-    const isTaken = this.#events.takeBack(this);
-    if (isTaken) this.#finish(() => {});
-    return isTaken;
+  takeBack(reason: Error): void {
+    if (!this.#isOver && this.#events.takeBack(this)) this.fail(reason);
   }
 
-  abort(reason: unknown): void {
+  abort(reason: Error): void {
     if (this.#isOver) return;
     this.#events.cancel(this);
-    this.fail(new TaskAbortError(this.call.name, reason));
+    this.fail(reason);
   }
 
-  #finish(settle: () => void): void {
+  /** Once; what its task has said of it comes within a turn of the event loop. */
+  #finish(settle: () => void, isAllHeard: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    // What its task has said of it takes another way, and comes within a turn of the event loop.
-    setImmediate(() =>
-      setImmediate(() => {
-        this.#events.onOver(this);
-        settle();
-      }),
-    );
+    const finish = () => {
+      this.#events.onOver(this);
+      settle();
+    };
+    if (isAllHeard) finish();
+    else setImmediate(() => setImmediate(finish));
   }
 }

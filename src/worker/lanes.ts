@@ -33,6 +33,8 @@ export interface LanesEvents {
 const stall = 1;
 /** The same where all lanes are held up: they go back to the master. */
 const longStall = 2;
+/** Less work than that is done by one thread sooner than a second one wakes, ms. */
+const wakeTime = 0.1;
 /** A batch of tiny tasks has no more: it can be taken back, but costs as much as it has. */
 const largestBatch = 1024;
 
@@ -106,11 +108,23 @@ export class Lanes {
       .filter(lane => lane.unended === 0)
       .sort((a, b) => Number(b.isBusy) - Number(a.isBusy));
     if (free.length > this.#queue.length) this.#takeBackAhead();
+    const worth = this.#lanesWorth(free.length);
     for (const [at, lane] of free.entries()) {
-      if (this.#queue.length > 0) this.#give(lane, Math.ceil(this.#queue.length / (free.length - at)));
+      const lanes = Math.max(1, worth - at);
+      if (this.#queue.length > 0) this.#give(lane, Math.ceil(this.#queue.length / lanes));
     }
     if (this.#queue.length > 0) this.#join();
     this.#watch();
+  }
+
+  /** How many of the free lanes are worth waking for what waits. */
+  #lanesWorth(free: number): number {
+    let work = 0;
+    for (const task of this.#queue) {
+      work += isRpc(task) ? task.expected : Number.POSITIVE_INFINITY;
+      if (work >= free * wakeTime) return free;
+    }
+    return Math.max(1, Math.ceil(work / wakeTime));
   }
 
   #give(lane: Lane, share: number): void {

@@ -61,9 +61,10 @@ export class RunningTask implements TaskContext {
   }
 
   /** It runs this job. */
-  takeJob(id: string, attempt: number): void {
+  takeJob(id: string, attempt: number): RunningJob {
     this.#job = new RunningJob(id, this.#id);
     this.#attempt = attempt;
+    return this.#job;
   }
 
   get signal(): AbortSignal {
@@ -107,6 +108,7 @@ export class RunningTask implements TaskContext {
 class RunningJob implements TaskJob {
   readonly id: string;
   readonly #task: number;
+  #said = 0;
 
   constructor(id: string, task: number) {
     this.id = id;
@@ -121,7 +123,13 @@ class RunningJob implements TaskJob {
     this.#tell({ log: String(line) });
   }
 
+  /** How often the host was told something. */
+  get said(): number {
+    return this.#said;
+  }
+
   #tell(news: JobNews): void {
+    this.#said++;
     parentPort?.postMessage({ type: 'job', id: this.#task, news });
   }
 }

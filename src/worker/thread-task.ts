@@ -16,9 +16,11 @@ export type ChannelTask = EncodedTask;
  * results come as text.
  */
 export interface RpcTask extends EncodedTask {
-  /** All three known when it is submitted. */
+  /** All four known when it is submitted. */
   isAhead: boolean;
   isLong: boolean;
+  /** How long it will run, as far as is known, ms. */
+  expected: number;
   arrival: Arrival;
   /** The text of the response, in UTF-8. */
   settle(response: Buffer): void;

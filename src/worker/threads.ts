@@ -243,8 +243,8 @@ export class Threads implements TaskPool {
     const arrival = { at: clock() };
     for (const task of accepted) {
       task.arrival = arrival;
-      const runTime = this.#rpcTimes.guess(task.call.name);
-      task.isLong = task.isAhead = runTime >= longTask && Number.isFinite(runTime);
+      task.expected = this.#rpcTimes.guess(task.call.name);
+      task.isLong = task.isAhead = task.expected >= longTask && Number.isFinite(task.expected);
     }
     this.#active += accepted.length;
     this.#lanes.submit(accepted);

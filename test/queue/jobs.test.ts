@@ -12,7 +12,7 @@ function setUp({ begun = true, moveToWait = async () => {}, overlaps = false } =
   const logger = pino({}, { write: line => void lines.push(JSON.parse(line).msg) });
   const given: Job[] = [];
   const result = withResolvers<unknown>();
-  const aborted: unknown[] = [];
+  let aborted = 0;
   let runs = 0;
   const jobs = new Jobs({
     logger,
@@ -23,7 +23,13 @@ function setUp({ begun = true, moveToWait = async () => {}, overlaps = false } =
       taskNames: ['default', 'resize'],
       runJob: (_data, job) => {
         given.push(job);
-        return { result: result.promise, takeBack: () => !begun, abort: reason => aborted.push(reason) };
+        const { promise, reject } = withResolvers<unknown>();
+        const abort = (reason: Error) => {
+          aborted++;
+          reject(reason);
+        };
+        const takeBack = begun ? () => {} : reject;
+        return { result: Promise.race([result.promise, promise]), takeBack, abort };
       },
     },
   });
@@ -36,7 +42,7 @@ function setUp({ begun = true, moveToWait = async () => {}, overlaps = false } =
       moveToWait,
       ...more,
     }) as unknown as BullmqJob;
-  return { jobs, job, given, result, aborted, lines, runs: () => runs };
+  return { jobs, job, given, result, lines, aborted: () => aborted, runs: () => runs };
 }
 
 test('the name of a job is that of its function, or it is run by the default one', async () => {
@@ -70,7 +76,7 @@ test('a job that no thread has begun is given back by a stop; one that runs is n
   assert.equal(late.jobs.size, 1);
   late.jobs.giveUp();
   await assert.rejects(running, { name: 'WaitingError' });
-  assert.equal(late.aborted.length, 1);
+  assert.equal(late.aborted(), 1);
   assert.deepEqual([late.jobs.size, late.jobs.givenBack, late.runs()], [0, 1, 0]);
 });
 

@@ -83,6 +83,7 @@ test('where all threads are held up, what waits is given back, and what runs goe
   channel.release(0);
   channel.release(1);
   for (const { status } of await channel.all(long)) assert.equal(status, 'done');
+  await channel.threads.close();
   // They are their sender's again: they were not run here.
   for (let n = 2; n < 12; n++) assert.equal(channel.begun(n), 0);
   assert.equal(channel.ended, 2);
@@ -344,4 +345,21 @@ test('closed threads leave no timer behind', async t => {
 test('without threads a task is answered with that', async t => {
   const channel = await startChannel(t, '', { threads: 0 });
   assert.equal((await channel.run('default')).status, 'noThreads');
+});
+
+test('jobs that are done sooner than a second thread would wake stay on one', async t => {
+  const { threads } = await startChannel(t, '', { threads: 2 });
+  const where = () => {
+    const job = { id: '1', name: 'where', attempt: 1, onNews: () => {} };
+    return threads.runJob(undefined, job).result;
+  };
+  // What their first runs took is soon forgotten.
+  for (let n = 0; n < 2000; n++) await where();
+  const rounds = 200;
+  let together = 0;
+  for (let n = 0; n < rounds; n++) {
+    const [one, other] = await Promise.all([where(), where()]);
+    if (one === other) together++;
+  }
+  assert.ok(together > rounds / 2, `${together} of ${rounds}`);
 });
