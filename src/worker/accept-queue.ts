@@ -6,9 +6,16 @@ import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promi
 
 /** Turns of the event loop without a new connection after which the queue counts as empty. */
 const quietTurns = 3;
-/** Under a load that leaves no pause, ms. */
-const longest = 1000;
-/** A connection to this machine is made within microseconds, or refused a place in the queue. */
+/** Under a load that leaves no pause, ms. Who tries again to get in does so after 200 ms, and then after twice that, and so on. */
+const longest = { unsealed: 1000, sealed: 3000 } as const;
+/** The largest part of the time in which all has to end. */
+const largestPart = 0.5;
+/**
+ * Of the queue while it is sealed. Where as many handshakes as that are under way, Linux answers by SYN cookie, and who is
+ * answered so is seen nowhere until the last step, which needs a place; those of this machine are over within microseconds.
+ */
+const backlog = 8;
+/** Connections to this machine are made within microseconds, or refused a place in the queue, ms. */
 const connectLimit = 10;
 
 /** Of Node's own handles, which have no public way to stop accepting without closing. */
@@ -23,17 +30,25 @@ interface ListenHandle {
  * Accepts until nothing waits. With `seal` no connection can come in after the last one: whoever calls it closes the
  * server at once, and nobody is cut off between an empty queue and the close.
  *
- * Linux takes no connection into a queue that is full, and a backlog of 0 is full with one. So the last place is taken
- * by a connection of our own, while nothing is accepted. Others who try then are refused once the socket is closed.
+ * Linux takes no connection into a queue that is full, which it is with one more than its backlog. So all places are taken
+ * by connections of our own, while nothing is accepted. Others who try then are refused once the socket is closed.
+ *
+ * @param time in which all has to end, ms
  */
-export async function takeWaiting(server: net.Server, seal: boolean): Promise<void> {
-  const deadline = performance.now() + longest;
+export async function takeWaiting(server: net.Server, seal: boolean, time: number): Promise<void> {
+  const limit = seal ? longest.sealed : longest.unsealed;
+  const deadline = performance.now() + Math.min(limit, time * largestPart);
   let accepted = 0;
   const count = () => accepted++;
   server.on('connection', count);
   try {
-    do await untilQuiet(() => accepted, deadline);
-    while (seal && performance.now() < deadline && server.listening && !(await sealed(server)));
+    await untilQuiet(() => accepted, deadline);
+    while (seal && server.listening && performance.now() < deadline) {
+      const attempt = await trySeal(server);
+      if (attempt.isSealed) break;
+      await untilLetIn(attempt.shutOut, deadline);
+      await untilQuiet(() => accepted, deadline);
+    }
   } finally {
     server.removeListener('connection', count);
   }
@@ -47,21 +62,45 @@ async function untilQuiet(accepted: () => number, deadline: number): Promise<voi
   }
 }
 
-/** Whether the queue holds nothing but a connection of our own now; else accepting goes on. */
-async function sealed(server: net.Server): Promise<boolean> {
+interface Attempt {
+  /** The queue holds nothing but connections of our own; else accepting goes on. */
+  readonly isSealed: boolean;
+  /** Who found no place in it, and believes to be connected. */
+  readonly shutOut: readonly SocketRow[];
+}
+
+const needless: Attempt = { isSealed: true, shutOut: [] };
+
+async function trySeal(server: net.Server): Promise<Attempt> {
   const { _handle: handle } = server as unknown as { _handle: ListenHandle };
   const address = server.address();
-  if (address === null || typeof address === 'string') return true;
-  handle.listen(0);
+  if (address === null || typeof address === 'string') return needless;
+  handle.listen(backlog);
   // Reading is what libuv can stop, and accepting is reading to it.
-  if (handle.readStart() !== 0 || handle.readStop() !== 0) return true;
-  const filler = net.connect(address.port, reachable(address.address));
-  const isConnected = await connected(filler);
-  const isSealed = isConnected && server.listening && holdsOnly(filler, handle.fd, address.port);
-  filler.destroy();
+  if (handle.readStart() !== 0 || handle.readStop() !== 0) return needless;
+  const cookies = cookiesSent();
+  const fillers = Array.from({ length: backlog + 1 }, () =>
+    net.connect(address.port, reachable(address.address)),
+  );
+  const areConnected = await connected(fillers);
+  const rows = server.listening ? socketsAt(address.port) : [];
+  const isSealed = areConnected && holdsOnly(fillers, rows, handle.fd) && cookiesSent() === cookies;
+  for (const filler of fillers) {
+    // Otherwise the kernel would go on offering it to let it in.
+    if (rowOf(filler, halfOpen, rows)) filler.resetAndDestroy();
+    else filler.destroy();
+  }
   // Also what makes libuv accept again.
-  if (!isSealed && server.listening) handle.listen(0);
-  return isSealed;
+  if (!isSealed && server.listening) handle.listen(backlog);
+  const ours = fillers.map(filler => rowOf(filler, halfOpen, rows));
+  return { isSealed, shutOut: rows.filter(row => row.state === halfOpen && !ours.includes(row)) };
+}
+
+/** They come in when they, or the kernel, try again. */
+async function untilLetIn(shutOut: readonly SocketRow[], deadline: number): Promise<void> {
+  const isOut = ({ port, remote }: SocketRow) =>
+    socketsAt(port).some(row => row.state === halfOpen && row.remote === remote);
+  while (performance.now() < deadline && shutOut.some(isOut)) await delay(connectLimit);
 }
 
 /** An address of this machine that leads to a socket bound to `address`. */
@@ -70,12 +109,14 @@ function reachable(address: string): string {
   return address === '::' ? '::1' : address;
 }
 
-async function connected(socket: net.Socket): Promise<boolean> {
-  const ended = new Promise(resolve => socket.once('connect', resolve).once('error', resolve));
-  await Promise.race([ended, delay(connectLimit)]);
+async function connected(sockets: readonly net.Socket[]): Promise<boolean> {
+  const ended = sockets.map(
+    socket => new Promise(resolve => socket.once('connect', resolve).once('error', resolve)),
+  );
+  await Promise.race([Promise.all(ended), delay(connectLimit)]);
   // On a busy machine the time is over before anybody has looked.
   await nextTurn();
-  return !socket.connecting && !socket.destroyed;
+  return sockets.every(({ connecting, destroyed }) => !connecting && !destroyed);
 }
 
 const listening = '0A';
@@ -83,25 +124,43 @@ const established = '01';
 /** The other side believes that it is connected, or soon will. */
 const halfOpen = '03';
 
-/** Asks the kernel: one waits, it is this one, and none is on its way into the queue. */
-function holdsOnly(filler: net.Socket, fd: number, port: number): boolean {
+/** Whether these wait, nobody else does, and none is on its way into the queue. */
+function holdsOnly(fillers: readonly net.Socket[], rows: readonly SocketRow[], fd: number): boolean {
   const inode = /\d+/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[0];
-  const rows = ['tcp', 'tcp6'].flatMap(table => socketsAt(table, port));
   const waiting = rows.find(row => row.state === listening && row.inode === inode)?.queued;
-  const isTaken = rows.some(row => row.state === established && row.remotePort === filler.localPort);
-  return waiting === 1 && isTaken && !rows.some(row => row.state === halfOpen);
+  const areTaken = fillers.every(filler => rowOf(filler, established, rows));
+  return waiting === fillers.length && areTaken && !rows.some(row => row.state === halfOpen);
+}
+
+/** The other end of a connection of our own. */
+function rowOf({ localPort }: net.Socket, state: string, rows: readonly SocketRow[]): SocketRow | undefined {
+  return rows.find(row => row.state === state && afterColon(row.remote) === localPort);
+}
+
+/** How many handshakes of this machine's network namespace were answered by SYN cookie. */
+function cookiesSent(): string | undefined {
+  const [names, values] = readFileSync('/proc/self/net/netstat', 'latin1')
+    .split('\n')
+    .map(line => line.split(' ')) as [string[], string[]];
+  return values[names.indexOf('SyncookiesSent')];
 }
 
 interface SocketRow {
-  readonly remotePort: number;
+  readonly port: number;
+  /** Address and port, in hexadecimal digits. */
+  readonly remote: string;
   readonly state: string;
   /** Of a listening socket: connections that wait to be accepted. */
   readonly queued: number;
   readonly inode: string | undefined;
 }
 
+function socketsAt(port: number): SocketRow[] {
+  return ['tcp', 'tcp6'].flatMap(table => rowsOf(table, port));
+}
+
 /** The rows of /proc/net/tcp with that local port: `sl local remote state tx:rx … inode`. */
-function socketsAt(table: string, port: number): SocketRow[] {
+function rowsOf(table: string, port: number): SocketRow[] {
   let text: string;
   try {
     text = readFileSync(`/proc/self/net/${table}`, 'latin1');
@@ -112,8 +171,11 @@ function socketsAt(table: string, port: number): SocketRow[] {
   return text.split('\n').flatMap(line => {
     if (!line.includes(suffix)) return [];
     const [, local, remote = '', state = '', queues = '', , , , , inode] = line.trim().split(/\s+/);
-    if (!local?.endsWith(suffix)) return [];
-    const hex = (field: string) => Number.parseInt(field.split(':')[1] ?? '', 16);
-    return { remotePort: hex(remote), state, queued: hex(queues), inode };
+    return local?.endsWith(suffix) ? { port, remote, state, queued: afterColon(queues), inode } : [];
   });
+}
+
+/** The second of two hexadecimal numbers. */
+function afterColon(pair: string): number {
+  return Number.parseInt(pair.split(':')[1] ?? '', 16);
 }

@@ -88,7 +88,8 @@ export class ServedListener {
   async #drain(end: ListenerEnd): Promise<void> {
     this.#connections?.beginDrain();
     if (end !== 'leave' && this.#server.listening) {
-      await takeWaiting(this.#server, end === 'seal').catch(error => this.#onTrouble(error));
+      const { gracefulTimeout } = this.#options;
+      await takeWaiting(this.#server, end === 'seal', gracefulTimeout).catch(error => this.#onTrouble(error));
     }
     // Not that of HTTP servers, which ends idle connections even where a request has just arrived.
     if (this.#server.listening) net.Server.prototype.close.call(this.#server);
