@@ -2,10 +2,10 @@
 
 import { ExitCode, ProcessHandlerError } from '../errors.ts';
 
-/** Prints it on stderr; returns what to exit with. */
-export function explain(error: unknown): ExitCode {
+/** Prints it on stderr, after `whose`; returns what to exit with. */
+export function explain(error: unknown, whose = ''): ExitCode {
   const { reason, exitCode } = explanation(error);
-  process.stderr.write(`ph: ${reason}\n`);
+  process.stderr.write(`ph: ${whose}${reason}\n`);
   return exitCode;
 }
 

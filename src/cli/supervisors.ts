@@ -6,8 +6,9 @@ import { defaultControlSocket } from '../config/control-socket.ts';
 import { readConfiguration } from '../config/load.ts';
 import { type ControlClient, connect } from '../control/client.ts';
 import type { Status } from '../control/protocol.ts';
-import { ConfigError, NotRunningError, UsageError } from '../errors.ts';
+import { ConfigError, ExitCode, NotRunningError, UsageError } from '../errors.ts';
 import { loadOptions } from './configuration.ts';
+import { explain } from './explain.ts';
 
 export interface SupervisorFlags {
   readonly config?: string;
@@ -47,14 +48,28 @@ export async function chooseSupervisors(flags: SupervisorFlags): Promise<Running
   throw new UsageError(`supervisors ${numbersOf(found)} are running: choose with --instance K, or --all`);
 }
 
-/** All at once. Waits for each of them, then throws what went wrong first: what the others did has been told by then. */
+/**
+ * All at once. What they `say` goes to stdout, and where there are several each line tells whose it is. Waits for all; throws
+ * what a single one throws. Of several, each that fails says why on stderr, and the first decides the exit code.
+ */
 export async function forEach(
   supervisors: readonly RunningSupervisor[],
-  action: (supervisor: RunningSupervisor) => Promise<void>,
-): Promise<void> {
-  const actions = supervisors.map(action);
-  await Promise.allSettled(actions);
-  await Promise.all(actions);
+  action: (supervisor: RunningSupervisor, say: (line: string) => void) => Promise<void>,
+): Promise<ExitCode> {
+  const name = ({ status }: RunningSupervisor) =>
+    supervisors.length > 1 ? `instance ${status.supervisor.instance}: ` : '';
+  const actions = supervisors.map(each =>
+    action(each, line => void process.stdout.write(`${name(each)}${line}\n`)),
+  );
+  const outcomes = await Promise.allSettled(actions);
+  if (supervisors.length === 1) await actions[0];
+  let code: ExitCode = ExitCode.done;
+  for (const [at, outcome] of outcomes.entries()) {
+    if (outcome.status === 'fulfilled') continue;
+    const exitCode = explain(outcome.reason, name(supervisors[at] as RunningSupervisor));
+    if (code === ExitCode.done) code = exitCode;
+  }
+  return code;
 }
 
 function numbersOf(found: readonly RunningSupervisor[]): string {

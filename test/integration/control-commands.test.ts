@@ -235,6 +235,18 @@ test('several supervisors of one configuration: each can be steered, and none by
   );
   assert.equal((await command('scale', 'math=2', '--instance', '2')).code, 0);
   assert.deepEqual([ph.workers.length, second.workers.length], [1, 2]);
+  const both = await command('scale', 'math=2', '--all');
+  assert.deepEqual(both.stdout.split('\n').sort(), [
+    '',
+    'instance 1: math: 1 -> 2 workers',
+    'instance 2: math: 2 -> 2 workers',
+  ]);
+  project.write('math.mjs', 'throw new Error("not today")');
+  const failed = await command('reload', '--all');
+  assert.equal(failed.code, 1);
+  for (const instance of [1, 2]) {
+    assert.ok(failed.stderr.includes(`ph: instance ${instance}: [math] Error: not today\n`), failed.stderr);
+  }
   assert.equal((await command('stop', '--instance', '3')).code, 3);
   assert.equal((await command('stop', '--all')).code, 0);
   assert.deepEqual([isAlive(ph.pid), isAlive(second.pid)], [false, false]);

@@ -16,14 +16,12 @@ type Plan = AnswerOf<'plan'>;
 export async function reload(section: string | undefined, flags: ReloadFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
   if (flags.dryRun) return showPlans(supervisors, section);
-  await forEach(supervisors, supervisor => change(supervisor, 'reload', section, flags));
-  return ExitCode.done;
+  return forEach(supervisors, (supervisor, say) => change(supervisor, 'reload', section, flags, say));
 }
 
 export async function restart(section: string | undefined, flags: WaitFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
-  await forEach(supervisors, supervisor => change(supervisor, 'restart', section, flags));
-  return ExitCode.done;
+  return forEach(supervisors, (supervisor, say) => change(supervisor, 'restart', section, flags, say));
 }
 
 async function change(
@@ -31,19 +29,18 @@ async function change(
   how: 'reload' | 'restart',
   section: string | undefined,
   { timeout, wait }: WaitFlags,
+  say: (line: string) => void,
 ): Promise<void> {
   const request = section === undefined ? {} : { section };
   if (!wait) {
     await client[how]({ ...request, wait });
-    process.stdout.write(
-      `${how} of ${section ?? 'all sections'} has begun; ph logs and ph status tell how it goes\n`,
-    );
+    say(`${how} of ${section ?? 'all sections'} has begun; ph logs and ph status tell how it goes`);
     return;
   }
   const { sections } = await waitWithProgress(client, section, timeout, options =>
     client[how](request, options),
   );
-  for (const each of sections) process.stdout.write(`${describe(each)}\n`);
+  for (const each of sections) say(describe(each));
 }
 
 function describe({ name, change, generation, workers }: SectionChange): string {

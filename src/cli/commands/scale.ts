@@ -1,7 +1,7 @@
 /** `ph scale` */
 
-import { ExitCode, UsageError } from '../../errors.ts';
-import { chooseSupervisors } from '../supervisors.ts';
+import { type ExitCode, UsageError } from '../../errors.ts';
+import { chooseSupervisors, forEach } from '../supervisors.ts';
 import { waitWithProgress } from '../waiting.ts';
 import type { WaitFlags } from './stop.ts';
 
@@ -16,20 +16,19 @@ export async function scale(
   { timeout, wait, ...flags }: WaitFlags,
 ): Promise<ExitCode> {
   const parsed = wishes.map(parseWish);
-  for (const { client } of await chooseSupervisors(flags)) {
+  return forEach(await chooseSupervisors(flags), async ({ client }, say) => {
     for (const wish of parsed) {
       if (!wait) {
         await client.scale({ ...wish, wait });
-        process.stdout.write(`${wish.section}: scaling to ${wish.workers}\n`);
+        say(`${wish.section}: scaling to ${wish.workers}`);
         continue;
       }
       const { section, before, after } = await waitWithProgress(client, wish.section, timeout, options =>
         client.scale(wish, options),
       );
-      process.stdout.write(`${section}: ${before} -> ${after} workers\n`);
+      say(`${section}: ${before} -> ${after} workers`);
     }
-  }
-  return ExitCode.done;
+  });
 }
 
 function parseWish(text: string): Wish {

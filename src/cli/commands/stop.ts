@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ExitCode } from '../../errors.ts';
+import type { ExitCode } from '../../errors.ts';
 import { chooseSupervisors, forEach, type RunningSupervisor, type SupervisorFlags } from '../supervisors.ts';
 import { waitWithProgress } from '../waiting.ts';
 
@@ -17,27 +17,27 @@ const pace = 20;
 
 export async function stop(section: string | undefined, flags: WaitFlags): Promise<ExitCode> {
   const supervisors = await chooseSupervisors(flags);
-  await forEach(supervisors, supervisor => stopOne(supervisor, section, flags));
-  return ExitCode.done;
+  return forEach(supervisors, (supervisor, say) => stopOne(supervisor, section, flags, say));
 }
 
 async function stopOne(
   { client, status }: RunningSupervisor,
   section: string | undefined,
   { timeout, wait }: WaitFlags,
-) {
+  say: (line: string) => void,
+): Promise<void> {
   const { pid } = status.supervisor;
   const what = section ?? `supervisor ${pid}`;
   if (!wait) {
     await client.stop({ ...(section !== undefined && { section }), wait });
-    process.stdout.write(`stopping ${what}\n`);
+    say(`stopping ${what}`);
     return;
   }
   const { sections } = await waitWithProgress(client, section, timeout, options =>
     client.stop(section === undefined ? {} : { section }, options),
   );
   if (section !== undefined && sections.length === 0) {
-    process.stdout.write(`${section} was stopped already\n`);
+    say(`${section} was stopped already`);
     return;
   }
   // Whoever starts it again must find its pidfile free.
@@ -45,7 +45,7 @@ async function stopOne(
     section === undefined ||
     status.sections.every(({ name, state }) => name === section || state === 'stopped');
   while (isLast && isAlive(pid)) await delay(pace);
-  process.stdout.write(`stopped ${what}\n`);
+  say(`stopped ${what}`);
 }
 
 /** False of a zombie, too: whoever should take notice of its end may never do so. */
