@@ -223,7 +223,7 @@ test('S28 a control socket that somebody removed is made again; one that cannot 
   writeFileSync(project.path('ph.ini'), iniText({ math: { task: 'math.mjs', control_socket: 'new.sock' } }));
   ph.signal('SIGHUP');
   await until('it has moved', () => existsSync(project.path('new.sock')));
-  assert.equal(existsSync(project.path('.ph.sock')), false);
+  await until('it has left', () => !existsSync(project.path('.ph.sock')));
   assert.equal((await connect(project.path('new.sock')).status()).supervisor.pid, ph.pid);
 });
 
