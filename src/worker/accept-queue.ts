@@ -2,6 +2,7 @@
 
 import { readFileSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Turns of the event loop without a new connection after which the queue counts as empty. */
@@ -24,6 +25,13 @@ interface ListenHandle {
   listen(backlog: number): number;
   readStart(): number;
   readStop(): number;
+  /** Called with each connection that is accepted. */
+  onconnection(error: number, connection?: ConnectionHandle): void;
+}
+
+interface ConnectionHandle {
+  getpeername(result: { address?: string; port?: number }): number;
+  close(): void;
 }
 
 /**
@@ -38,20 +46,38 @@ interface ListenHandle {
 export async function takeWaiting(server: net.Server, seal: boolean, time: number): Promise<void> {
   const limit = seal ? longest.sealed : longest.unsealed;
   const deadline = performance.now() + Math.min(limit, time * largestPart);
+  const { _handle: handle } = server as unknown as { _handle: ListenHandle };
+  const { onconnection } = handle;
   let accepted = 0;
-  const count = () => accepted++;
-  server.on('connection', count);
+  const fillers = new Set<string>();
+  handle.onconnection = (error, connection) => {
+    accepted++;
+    // Where sealing has to be tried again. The server neither counts nor answers it, and it is gone by then.
+    if (connection && fillers.size > 0 && fillers.delete(otherEnd(connection))) connection.close();
+    else onconnection.call(handle, error, connection);
+  };
   try {
     await untilQuiet(() => accepted, deadline);
     while (seal && server.listening && performance.now() < deadline) {
-      const attempt = await trySeal(server);
+      const attempt = await trySeal(server, handle, fillers);
       if (attempt.isSealed) break;
       await untilLetIn(attempt.shutOut, deadline);
       await untilQuiet(() => accepted, deadline);
     }
   } finally {
-    server.removeListener('connection', count);
+    handle.onconnection = onconnection;
   }
+}
+
+function otherEnd(connection: ConnectionHandle): string {
+  const peer: { address?: string; port?: number } = {};
+  connection.getpeername(peer);
+  return nameOf(peer.address, peer.port);
+}
+
+/** The same of an IPv4 connection to a socket of both families. */
+function nameOf(address = '', port = 0): string {
+  return `${address.replace('::ffff:', '')}:${port}`;
 }
 
 async function untilQuiet(accepted: () => number, deadline: number): Promise<void> {
@@ -71,8 +97,8 @@ interface Attempt {
 
 const needless: Attempt = { isSealed: true, shutOut: [] };
 
-async function trySeal(server: net.Server): Promise<Attempt> {
-  const { _handle: handle } = server as unknown as { _handle: ListenHandle };
+/** @param own gets the names of the connections of our own that may be accepted after all */
+async function trySeal(server: net.Server, handle: ListenHandle, own: Set<string>): Promise<Attempt> {
   const address = server.address();
   if (address === null || typeof address === 'string') return needless;
   handle.listen(backlog);
@@ -85,14 +111,15 @@ async function trySeal(server: net.Server): Promise<Attempt> {
   const areConnected = await connected(fillers);
   const rows = server.listening ? socketsAt(address.port) : [];
   const isSealed = areConnected && holdsOnly(fillers, rows, handle.fd) && cookiesSent() === cookies;
+  const ours = fillers.map(filler => rowOf(filler, halfOpen, rows));
   for (const filler of fillers) {
+    if (rowOf(filler, established, rows)) own.add(nameOf(filler.localAddress, filler.localPort));
     // Otherwise the kernel would go on offering it to let it in.
     if (rowOf(filler, halfOpen, rows)) filler.resetAndDestroy();
     else filler.destroy();
   }
   // Also what makes libuv accept again.
   if (!isSealed && server.listening) handle.listen(backlog);
-  const ours = fillers.map(filler => rowOf(filler, halfOpen, rows));
   return { isSealed, shutOut: rows.filter(row => row.state === halfOpen && !ours.includes(row)) };
 }
 
@@ -105,8 +132,13 @@ async function untilLetIn(shutOut: readonly SocketRow[], deadline: number): Prom
 
 /** An address of this machine that leads to a socket bound to `address`. */
 function reachable(address: string): string {
-  if (address === '0.0.0.0') return '127.0.0.1';
-  return address === '::' ? '::1' : address;
+  if (address !== '::' && address !== '0.0.0.0') return address;
+  // Without IPv6, which containers often are, a socket of both families can be bound all the same.
+  return address === '::' && hasAddress('::1') ? '::1' : '127.0.0.1';
+}
+
+function hasAddress(address: string): boolean {
+  return Object.values(os.networkInterfaces()).some(all => all?.some(each => each.address === address));
 }
 
 async function connected(sockets: readonly net.Socket[]): Promise<boolean> {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
+import os from 'node:os';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker as Thread } from 'node:worker_threads';
@@ -116,4 +118,46 @@ test('of a socket that others hold as well, only those who wait are taken', asyn
   await takeWaiting(server, false, time);
   server.close();
   assert.deepEqual(new Set(await Promise.all(answers)), new Set(['ok']));
+});
+
+test('connections of our own are hidden from the server, also where taking all places had to be tried again', async t => {
+  const { server, port, accepted } = await listen('127.0.0.1');
+  // Somebody who speaks first, and does not expect that the other side is gone.
+  server.on('connection', connection => connection.write('hello '));
+  const { connect } = net;
+  let stranger: net.Socket | undefined;
+  t.mock.method(net, 'connect', (...to: [number, string]) => {
+    if (!stranger) {
+      stranger = connect(port, '127.0.0.1');
+      stranger.write('?');
+    }
+    return connect(...to);
+  });
+  await takeWaiting(server, true, time);
+  server.close();
+  assert.ok(stranger);
+  assert.equal(await text(stranger), 'hello ok');
+  await once(server, 'close');
+  assert.equal(accepted(), 1);
+});
+
+test('a socket of both families is sealed where there is no IPv6', async t => {
+  t.mock.method(os, 'networkInterfaces', () => ({}));
+  const { server, port } = await listen('::');
+  const targets: string[] = [];
+  const { connect } = net;
+  t.mock.method(net, 'connect', (to: number, host: string) => {
+    targets.push(host);
+    return connect(to, host);
+  });
+  await takeWaiting(server, true, time);
+  const late = connect(port, '::1').on('error', () => {});
+  cleanUp(t, () => late.destroy());
+  assert.equal(
+    await Promise.race([once(late, 'connect').then(() => 'connected'), delay(200, 'waits')]),
+    'waits',
+  );
+  assert.deepEqual(new Set(targets), new Set(['127.0.0.1']));
+  server.close();
+  await once(server, 'close');
 });
