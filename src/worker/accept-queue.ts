@@ -1,6 +1,6 @@
 /** The end of a listening socket that nobody else will accept from: what waits in its queue is taken first. */
 
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
@@ -44,8 +44,8 @@ interface ConnectionHandle {
  * @param time in which all has to end, ms
  */
 export async function takeWaiting(server: net.Server, seal: boolean, time: number): Promise<void> {
-  const limit = seal ? longest.sealed : longest.unsealed;
-  const deadline = performance.now() + Math.min(limit, time * largestPart);
+  const begin = performance.now();
+  const deadline = begin + Math.min(longest.sealed, time * largestPart);
   const { _handle: handle } = server as unknown as { _handle: ListenHandle };
   const { onconnection } = handle;
   let accepted = 0;
@@ -57,8 +57,9 @@ export async function takeWaiting(server: net.Server, seal: boolean, time: numbe
     else onconnection.call(handle, error, connection);
   };
   try {
-    await untilQuiet(() => accepted, deadline);
-    while (seal && server.listening && performance.now() < deadline) {
+    await untilQuiet(() => accepted, Math.min(begin + longest.unsealed, deadline));
+    if (!seal || !(await isLeftTo(handle.fd, deadline))) return;
+    while (server.listening && performance.now() < deadline) {
       const attempt = await trySeal(server, handle, fillers);
       if (attempt.isSealed) break;
       await untilLetIn(attempt.shutOut, deadline);
@@ -78,6 +79,40 @@ function otherEnd(connection: ConnectionHandle): string {
 /** The same of an IPv4 connection to a socket of both families. */
 function nameOf(address = '', port = 0): string {
   return `${address.replace('::ffff:', '')}:${port}`;
+}
+
+/**
+ * Where several workers hold the socket, all but one of them just leave it: to others that accept from it, our fillers would
+ * be clients. The one waits for that, and goes on accepting.
+ */
+async function isLeftTo(fd: number, deadline: number): Promise<boolean> {
+  for (;;) {
+    const others = siblings().filter(pid => socketOf(pid, fd) === socketOf(process.pid, fd));
+    if (others.some(pid => pid < process.pid)) return false;
+    if (others.length === 0 || performance.now() >= deadline) return true;
+    await delay(connectLimit);
+  }
+}
+
+/** The other processes of the supervisor. */
+function siblings(): number[] {
+  const tasks = `/proc/${process.ppid}/task`;
+  try {
+    const lists = readdirSync(tasks).map(task => readFileSync(`${tasks}/${task}/children`, 'latin1'));
+    const pids = lists.join(' ').split(' ').filter(Boolean).map(Number);
+    return pids.filter(pid => pid !== process.pid);
+  } catch {
+    return []; // of a kernel that does not list them
+  }
+}
+
+/** Undefined where that process has closed it. Its number is the same in all workers of a section. */
+function socketOf(pid: number, fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
 }
 
 async function untilQuiet(accepted: () => number, deadline: number): Promise<void> {
@@ -158,7 +193,7 @@ const halfOpen = '03';
 
 /** Whether these wait, nobody else does, and none is on its way into the queue. */
 function holdsOnly(fillers: readonly net.Socket[], rows: readonly SocketRow[], fd: number): boolean {
-  const inode = /\d+/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[0];
+  const inode = /\d+/.exec(socketOf(process.pid, fd) ?? '')?.[0];
   const waiting = rows.find(row => row.state === listening && row.inode === inode)?.queued;
   const areTaken = fillers.every(filler => rowOf(filler, established, rows));
   return waiting === fillers.length && areTaken && !rows.some(row => row.state === halfOpen);

@@ -79,6 +79,25 @@ test('S03 TERM in mid-load: first answers, then refusals, and nothing else; over
   await clients.firstAnswersThenRefusals();
 });
 
+test('how the last worker closes a socket is nothing that another one learns of', async t => {
+  const module = `
+    import net from 'node:net';
+    import { Worker } from 'processhandler';
+    export default class extends Worker {
+      async initProcess() {
+        await this.serve(net.createServer(socket => {
+          this.logger.info('somebody connects');
+          socket.end('hello');
+        }));
+      }
+    }`;
+  const { ph } = await start(t, module, { number_workers: 4 });
+  const exit = await ph.stop();
+  assert.equal(exit.code, 0);
+  assert.equal(ph.records.filter(isDrained).length, 4, exit.stderr);
+  assert.ok(!exit.stderr.includes('somebody connects'), exit.stderr);
+});
+
 test('S03 addresses that a reload takes away in mid-load: first answers, then refusals, and nothing else', async t => {
   const keys = { bind: '127.0.0.1:0, unix:a.sock', number_workers: 2 };
   const { ph, addresses, project } = await start(t, slowAnswers, keys);
