@@ -241,6 +241,11 @@ test('several supervisors of one configuration: each can be steered, and none by
     'instance 1: math: 1 -> 2 workers',
     'instance 2: math: 2 -> 2 workers',
   ]);
+  const failedTasks = await command('submit', 'math', '--name', 'fail', '--all');
+  assert.equal(failedTasks.code, 1);
+  for (const instance of [1, 2]) {
+    assert.ok(failedTasks.stderr.includes(`ph: instance ${instance}: too much\n`), failedTasks.stderr);
+  }
   project.write('math.mjs', 'throw new Error("not today")');
   const failed = await command('reload', '--all');
   assert.equal(failed.code, 1);

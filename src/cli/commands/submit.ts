@@ -1,8 +1,8 @@
 /** `ph submit` */
 
 import { text } from 'node:stream/consumers';
-import { ExitCode, UsageError } from '../../errors.ts';
-import { chooseSupervisors, type SupervisorFlags } from '../supervisors.ts';
+import { type ExitCode, UsageError } from '../../errors.ts';
+import { chooseSupervisors, forEach, type SupervisorFlags } from '../supervisors.ts';
 
 export interface SubmitFlags extends SupervisorFlags {
   readonly name?: string;
@@ -17,16 +17,16 @@ export async function submit(
 ): Promise<ExitCode> {
   const { name, timeout } = flags;
   const payload = parse(json === '-' ? await text(process.stdin) : json);
-  for (const { client } of await chooseSupervisors(flags)) {
+  return forEach(await chooseSupervisors(flags), async ({ client }) => {
     const { result } = await client.submit({
       section,
       ...(name !== undefined && { name }),
       ...(timeout !== undefined && { timeout }),
       ...(payload !== undefined && { payload }),
     });
+    // Whosever it is: a program reads it.
     process.stdout.write(`${JSON.stringify(result)}\n`);
-  }
-  return ExitCode.done;
+  });
 }
 
 function parse(json: string | undefined) {
