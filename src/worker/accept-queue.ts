@@ -204,12 +204,16 @@ function rowOf({ localPort }: net.Socket, state: string, rows: readonly SocketRo
   return rows.find(row => row.state === state && afterColon(row.remote) === localPort);
 }
 
-/** How many handshakes of this machine's network namespace were answered by SYN cookie. */
+/** How many handshakes of this machine's network namespace were answered by SYN cookie; undefined where nobody counts them. */
 function cookiesSent(): string | undefined {
-  const [names, values] = readFileSync('/proc/self/net/netstat', 'latin1')
-    .split('\n')
-    .map(line => line.split(' ')) as [string[], string[]];
-  return values[names.indexOf('SyncookiesSent')];
+  try {
+    const [names, values] = readFileSync('/proc/self/net/netstat', 'latin1')
+      .split('\n')
+      .map(line => line.split(' ')) as [string[], string[]];
+    return values[names.indexOf('SyncookiesSent')];
+  } catch {
+    return undefined;
+  }
 }
 
 interface SocketRow {
