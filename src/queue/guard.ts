@@ -24,8 +24,16 @@ const anyToken = '0';
 /** PostgreSQL says when there is a job, and an answer that was lost would be waited for that long, s: as in Redis. */
 const longestWait = 10;
 
-type Finish = (token: string, fetchNext: boolean) => Promise<Finished>;
-type Finished = Awaited<ReturnType<IQueueBackend['moveToCompleted']>>;
+type Finish<Finished> = (token: string, fetchNext: boolean) => Promise<Finished>;
+
+/** A run that is over. */
+interface Run<Finished> {
+  readonly id: string;
+  readonly token: string;
+  readonly fetchNext: boolean;
+  /** What BullMQ is told where the server knew of its end already. */
+  readonly known: () => Finished;
+}
 
 export class Guard {
   readonly #events: GuardEvents;
@@ -65,13 +73,28 @@ export class Guard {
     const moveToCompleted = backend.moveToCompleted.bind(backend);
     const moveToFailed = backend.moveToFailed.bind(backend);
     backend.moveToActive = (token, name) => this.#take(() => moveToActive(token, name));
+    // One that has failed, and is to run again, is delayed, or retried at once.
+    const moveToDelayed = backend.moveToDelayed.bind(backend);
+    const retryJob = backend.retryJob.bind(backend);
+    const noJob = (): Awaited<ReturnType<typeof moveToDelayed>> => [];
+    const known = () => ({ result: undefined, finishedOn: Date.now() });
     backend.moveToCompleted = (job, value, keep, token, fetchNext) =>
-      this.#finish(backend, job.id as string, token, fetchNext, (by, next) =>
+      this.#finish(backend, { id: job.id as string, token, fetchNext, known }, (by, next) =>
         moveToCompleted(job, value, keep, by, next),
       );
     backend.moveToFailed = (job, reason, keep, token, fetchNext, fields) =>
-      this.#finish(backend, job.id as string, token, fetchNext, (by, next) =>
+      this.#finish(backend, { id: job.id as string, token, fetchNext, known }, (by, next) =>
         moveToFailed(job, reason, keep, by, next, fields),
+      );
+    backend.moveToDelayed = (id, timestamp, wait, token = anyToken, options = {}) =>
+      this.#finish(
+        backend,
+        { id, token, fetchNext: options.fetchNext ?? false, known: noJob },
+        (by, fetchNext) => moveToDelayed(id, timestamp, wait, by, { ...options, fetchNext }),
+      );
+    backend.retryJob = (id, lifo, token = anyToken, options) =>
+      this.#finish(backend, { id, token, fetchNext: false, known: () => {} }, by =>
+        retryJob(id, lifo, by, options),
       );
     const { maximumBlockTimeout = longestWait } = backend;
     Object.defineProperty(backend, 'maximumBlockTimeout', {
@@ -98,13 +121,12 @@ export class Guard {
     }
   }
 
-  async #finish(
+  async #finish<Finished>(
     backend: IQueueBackend,
-    id: string,
-    token: string,
-    fetchNext: boolean,
-    finish: Finish,
+    run: Run<Finished>,
+    finish: Finish<Finished>,
   ): Promise<Finished> {
+    const { token, fetchNext } = run;
     this.#finishing++;
     let isRepeated = false;
     try {
@@ -115,7 +137,7 @@ export class Guard {
           this.#succeeded();
           return finished;
         } catch (error) {
-          if (!isServerTrouble(error)) return await this.#finishLate(backend, id, finish, error, isRepeated);
+          if (!isServerTrouble(error)) return await this.#finishLate(backend, run, finish, error, isRepeated);
           this.#events.onTrouble(error);
           await this.#pause();
           isRepeated = true;
@@ -131,10 +153,10 @@ export class Guard {
    * The lock has expired while the server was away, or the job was finished and the answer lost. A job that nobody has
    * taken since is finished now, rather than run again.
    */
-  async #finishLate(
+  async #finishLate<Finished>(
     backend: IQueueBackend,
-    id: string,
-    finish: Finish,
+    { id, known }: Run<Finished>,
+    finish: Finish<Finished>,
     why: unknown,
     isRepeated: boolean,
   ): Promise<Finished> {
@@ -150,9 +172,7 @@ export class Guard {
     }
     if (!isLate && !isRepeated) throw why;
     const isGone = codeOf(error) === Code.noJob;
-    if (isGone || (codeOf(error) === Code.otherState && (await isOver(backend, id)))) {
-      return { result: undefined, finishedOn: Date.now() };
-    }
+    if (isGone || (codeOf(error) === Code.otherState && (await isOver(backend, id)))) return known();
     throw why;
   }
 

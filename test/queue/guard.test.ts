@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { IQueueBackend } from 'bullmq';
+import type { IQueueBackend, MoveToDelayedOpts } from 'bullmq';
 import { Guard } from '../../src/queue/guard.ts';
 
 /** As BullMQ makes them. */
@@ -31,6 +31,23 @@ function guarded(answers: readonly (Error | string)[], state = 'active') {
       return { result: answer, finishedOn: 1 };
     },
     moveToFailed: async () => ({ result: undefined, finishedOn: 1 }),
+    moveToDelayed: async (
+      _id: string,
+      _at: number,
+      _wait: number,
+      token: string,
+      options: MoveToDelayedOpts,
+    ) => {
+      calls.push([token, options.fetchNext as boolean]);
+      const answer = left.shift();
+      if (answer instanceof Error) throw answer;
+      return [answer];
+    },
+    retryJob: async (_id: string, _lifo: boolean, token: string) => {
+      calls.push([token, false]);
+      const answer = left.shift();
+      if (answer instanceof Error) throw answer;
+    },
     getState: async () => state,
   } as unknown as IQueueBackend;
   const guard = new Guard({
@@ -87,4 +104,31 @@ test('once stopped, no job is asked for, and none comes with the end of another'
   await complete();
   assert.equal(takes(), 0);
   assert.deepEqual(calls, [['mine', false]]);
+});
+
+test('that a job has failed, and is to run again, is told until the server is there, too', async () => {
+  const { backend, calls, troubles, guard } = guarded([
+    away(),
+    'next',
+    scriptError(-2),
+    'done',
+    away(),
+    'done',
+  ]);
+  const delayed = () => backend.moveToDelayed('7', 1, 1000, 'mine', { fetchNext: true });
+  const before = performance.now();
+  assert.deepEqual(await delayed(), ['next']);
+  // A job that comes with the end of another is one that was asked for.
+  assert.ok(guard.silence < performance.now() - before);
+  await delayed();
+  await backend.retryJob('7', false, 'mine');
+  assert.deepEqual(calls, [
+    ['mine', true],
+    ['mine', true],
+    ['mine', true],
+    ['0', false],
+    ['mine', false],
+    ['mine', false],
+  ]);
+  assert.equal(troubles.length, 2);
 });
