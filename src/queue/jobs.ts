@@ -1,5 +1,6 @@
 /** The jobs that a worker process has in hand: each runs on a thread, or is given back. */
 
+import { inspect } from 'node:util';
 import type { Job as BullmqJob } from 'bullmq';
 import type { Logger } from 'pino';
 import { UnknownTaskError } from '../errors.ts';
@@ -79,7 +80,7 @@ export class Jobs {
       if (!(error instanceof GivenBack)) {
         await news.told;
         this.#options.onRun();
-        throw error;
+        throw failureOf(error);
       }
       return await this.#return(job, token);
     } finally {
@@ -125,6 +126,15 @@ export class Jobs {
     waiting.name = 'WaitingError';
     throw waiting;
   }
+}
+
+/** To BullMQ, errors of these names say that the job has been moved elsewhere, which no task can do. */
+const moved: ReadonlySet<string> = new Set(['DelayedError', 'WaitingError', 'WaitingChildrenError']);
+
+/** What a task threw, as an error that BullMQ takes for a failure: it gives up a job whose task threw `undefined`. */
+function failureOf(thrown: unknown): Error {
+  if (!(thrown instanceof Error)) return new Error(typeof thrown === 'string' ? thrown : inspect(thrown));
+  return moved.has(thrown.name) ? new Error(`${thrown.name}: ${thrown.message}`, { cause: thrown }) : thrown;
 }
 
 /** What a task says of its job, on its way to the queue: in its order, and of its progress only the last. */

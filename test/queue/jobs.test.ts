@@ -95,3 +95,20 @@ test('a job of a schedule is skipped while the one before runs', async () => {
   assert.deepEqual(outcome, { skipped: 'skipped: the run before is not over' });
   assert.deepEqual([given.length, lines.length], [0, 1]);
 });
+
+test('whatever a task throws fails its job', async () => {
+  const moved = Object.assign(new Error('later'), { name: 'DelayedError' });
+  const cases: readonly [thrown: unknown, message: string][] = [
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['no file', 'no file'],
+    [{ code: 7 }, '{ code: 7 }'],
+    [moved, 'DelayedError: later'],
+  ];
+  for (const [thrown, message] of cases) {
+    const { jobs, job, result } = setUp();
+    const run = jobs.run(job(), 't');
+    result.reject(thrown);
+    await assert.rejects(run, { name: 'Error', message });
+  }
+});
