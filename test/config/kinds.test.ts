@@ -220,6 +220,7 @@ describe('a place', () => {
       'redis:secret',
       'redis://:se#secret@h:1/0',
     );
+    rejects(kind, /^(?!.*secret).*number of a database/, 'redis://:secret@h/db', 'redis://:secret@h/0/1');
   });
 });
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runPh } from '../helpers/ph.ts';
 import { createProject, type Project, packageRoot } from '../helpers/project.ts';
 import { consume, producer, queueProject, untilState, writeIni } from '../helpers/queue.ts';
@@ -61,6 +62,18 @@ test('ph enqueue adds jobs and waits for their results; ph queue shows the faile
   assert.match(shown.stdout, /\n {2}\d+ {2}fail, \d s ago, attempts: 1: attempt 1\n/);
   const retried = await ph(t, project, ['queue', 'jobs', '--retry-failed', '--json']);
   assert.equal(JSON.parse(retried.stdout).retried, 3);
+});
+
+test('ph enqueue --wait whose server goes away says which jobs it has added', { skip: noRedis }, async t => {
+  const redis = await startRedis(t);
+  const project = queueProject(t, redis.url);
+  const queue = producer(t, redis.url);
+  const waiting = ph(t, project, ['enqueue', 'jobs', '--wait'], '1\n2');
+  while ((await queue.getWaitingCount()) < 2) await delay(10);
+  await redis.stop();
+  const { code, stdout, stderr } = await waiting;
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /^ph: jobs that were added: 1 2\nph: queue jobs on redis:/);
 });
 
 test('bad input to the commands of queues is told in one line, and adds nothing', async t => {

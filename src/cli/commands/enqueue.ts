@@ -37,14 +37,19 @@ export async function enqueue(
   // All of them are read before the first is added.
   const payloads = json === undefined ? await payloadsOf(process.stdin) : [parse(json, 'the payload')];
   return withQueue(config, async queue => {
-    const ids = await add(queue, payloads, flags);
-    if (!flags.wait) {
-      for (const id of ids) process.stdout.write(`${id}\n`);
+    const ids: string[] = [];
+    try {
+      for await (const id of add(queue, payloads, flags)) {
+        ids.push(id);
+        if (!flags.wait) process.stdout.write(`${id}\n`);
+      }
+      if (flags.wait) return show(await results(queue, ids), json !== undefined);
       return ExitCode.done;
+    } catch (error) {
+      // Whoever asks again would add them twice.
+      if (flags.wait && ids.length > 0) process.stderr.write(`ph: jobs that were added: ${ids.join(' ')}\n`);
+      throw error;
     }
-    const outcomes = await results(queue, ids);
-    for (const outcome of outcomes) print(outcome, json !== undefined);
-    return outcomes.some(outcome => 'error' in outcome) ? ExitCode.failed : ExitCode.done;
   });
 }
 
@@ -62,7 +67,12 @@ function parse(json: string, what: string): unknown {
   }
 }
 
-async function add(queue: AnyQueue, payloads: readonly unknown[], flags: EnqueueFlags): Promise<string[]> {
+/** Yields the ids of those that are added, whatever becomes of the rest. */
+async function* add(
+  queue: AnyQueue,
+  payloads: readonly unknown[],
+  flags: EnqueueFlags,
+): AsyncGenerator<string> {
   const { name, delay: wait, priority, attempts = 1 } = flags;
   const opts: JobsOptions = {
     ...kept,
@@ -71,12 +81,10 @@ async function add(queue: AnyQueue, payloads: readonly unknown[], flags: Enqueue
     ...(wait !== undefined && { delay: wait }),
     ...(priority !== undefined && { priority }),
   };
-  const ids: string[] = [];
   for (let from = 0; from < payloads.length; from += bulk) {
     const jobs = payloads.slice(from, from + bulk).map(data => ({ name, data, opts }));
-    ids.push(...(await queue.addBulk(jobs)).map(({ id }) => id as string));
+    for (const { id } of await queue.addBulk(jobs)) yield id as string;
   }
-  return ids;
 }
 
 /** From the state of the jobs: events may be missed. */
@@ -105,6 +113,11 @@ async function outcomeOf(queue: AnyQueue, id: string): Promise<Outcome | undefin
     default:
       return undefined;
   }
+}
+
+function show(outcomes: readonly Outcome[], isOnly: boolean): ExitCode {
+  for (const outcome of outcomes) print(outcome, isOnly);
+  return outcomes.some(outcome => 'error' in outcome) ? ExitCode.failed : ExitCode.done;
 }
 
 function print(outcome: Outcome, isOnly: boolean): void {

@@ -94,6 +94,12 @@ export function url(...protocols: readonly string[]): Kind<string> {
           `expected a URL that begins with ${forms.join(', ')}; in a password, write # / ? @ and other signs as %XX`,
         );
       }
+      const { protocol, pathname } = new URL(text);
+      if (protocol.startsWith('redis') && !/^(\/\d*)?$/.test(pathname)) {
+        throw new ValueError(
+          'expected nothing after the host and port of redis://, or the number of a database: /0',
+        );
+      }
       return text;
     },
   };
