@@ -23,9 +23,6 @@ export interface ConsumerOptions {
   readonly onRun: () => void;
 }
 
-/** How long the server may take for the last words, ms. */
-const farewell = 1000;
-
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #server: QueueServer;
@@ -97,8 +94,11 @@ export class Consumer {
     }
   }
 
-  /** Takes no job any more and gives back what has not begun; resolves when nothing is in hand, or after `limit` ms. */
-  async stop(limit: number): Promise<void> {
+  /**
+   * Takes no job any more and gives back what has not begun, and after `limit` ms what still runs; resolves when nothing
+   * is in hand. For its last words the server has `farewell` ms.
+   */
+  async stop(limit: number, farewell: number): Promise<void> {
     this.#isStopped = true;
     this.#guard.stop();
     await this.#worker?.pause(true);
@@ -115,11 +115,16 @@ export class Consumer {
     if (givenBack > 0) this.#options.logger.info(`jobs given back: ${givenBack}`);
     if (size > 0)
       this.#options.logger.warn(`jobs that could not be given back, and wait for lock_duration: ${size}`);
+    const { finishing } = this.#guard;
+    if (finishing > 0)
+      this.#options.logger.warn(
+        `jobs whose end the server could not be told, and that run again after lock_duration: ${finishing}`,
+      );
   }
 
   /** Whether no job is in hand, and none can come. */
   #checkIdle(): void {
-    if (!this.#isStopped || this.#jobs.size > 0 || this.#guard.isFinishing) return;
+    if (!this.#isStopped || this.#jobs.size > 0 || this.#guard.finishing > 0) return;
     // Where nobody answers, nobody gives a job.
     if (!this.#guard.isTaking || !this.#isConnected) this.#idle.resolve();
   }

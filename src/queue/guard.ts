@@ -57,9 +57,9 @@ export class Guard {
     return this.#taking > 0;
   }
 
-  /** Whether the server has been told of a job that is done, or failed, and has not answered. */
-  get isFinishing(): boolean {
-    return this.#finishing > 0;
+  /** Jobs that are done, or failed, and of which the server has been told, and has not answered. */
+  get finishing(): number {
+    return this.#finishing;
   }
 
   /** How long ago it was asked for a job, ms. */

@@ -12,6 +12,8 @@ export function isQueueWorkerClass(value: unknown): boolean {
 /** What the end takes after the last job was given back, ms, and the largest part of `graceful_timeout` that it may be. */
 const reserve = 1500;
 const largestReserve = 0.5;
+/** What of it the server may take for the last words. */
+const farewell = 2 / 3;
 
 /**
  * Runs the jobs of the section's `queue` on the threads. A module with tasks and without a Worker class has it where
@@ -58,6 +60,7 @@ export class QueueWorker extends Worker {
     void this.#consumer?.start();
     await super.run();
     const { gracefulTimeout } = this.config;
-    await this.#consumer?.stop(gracefulTimeout - Math.min(reserve, gracefulTimeout * largestReserve));
+    const rest = Math.min(reserve, gracefulTimeout * largestReserve);
+    await this.#consumer?.stop(gracefulTimeout - rest, rest * farewell);
   }
 }

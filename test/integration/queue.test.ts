@@ -167,6 +167,19 @@ for (const { name, skip, start } of servers) {
 }
 
 describe('Redis of its own', { skip: noRedis, concurrency: 2 }, () => {
+  test('a stop while the server is away says how many results it could not be told', async t => {
+    const redis = await startRedis(t);
+    const project = queueProject(t, redis.url, { graceful_timeout: 2 });
+    const ph = await consume(t, project);
+    await producer(t, redis.url).add('hold', 'end');
+    await until('it runs', () => project.runs().length === 1);
+    await redis.stop();
+    await ph.log(/not connected/);
+    project.write('end', '');
+    await ph.stop();
+    await ph.log(/end the server could not be told, .*: 1$/);
+  });
+
   test('a server that is not there at the start: the workers are ready, say why, and consume once it is', async t => {
     const redis = await prepareRedis(t);
     const project = queueProject(t, redis.url, { metrics_bind: '127.0.0.1:0', pidfile: 'ph.pid' });
