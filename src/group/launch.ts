@@ -7,7 +7,7 @@ import type { TypescriptLoader } from '../channel/control.ts';
 import { workerEnvironment } from '../config/environment.ts';
 import type { SectionConfig } from '../config/types.ts';
 
-export const workerEntry = fileURLToPath(import.meta.resolve('../worker/main.js'));
+export const workerEntry = fileURLToPath(new URL('../worker/main.js', import.meta.url));
 
 export interface Launch {
   readonly execArgv: readonly string[];

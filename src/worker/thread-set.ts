@@ -17,7 +17,7 @@ import {
   type ThreadSetup,
 } from './thread-protocol.ts';
 
-const threadMain = fileURLToPath(import.meta.resolve('./thread-main.js'));
+const threadMain = fileURLToPath(new URL('./thread-main.js', import.meta.url));
 const mebibyte = 2 ** 20;
 
 export type ThreadSetConfig = Pick<

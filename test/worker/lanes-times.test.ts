@@ -46,6 +46,36 @@ test('the last task of a batch is timed out, also where the host looks before it
   batch.resolve(0);
 });
 
+for (const [expected, threads] of [
+  [0.01, 1],
+  [0.09, 2],
+] as const) {
+  test(`two calls of ${expected} ms wake as many threads as they are worth: ${threads}`, t => {
+    let woken = 0;
+    const run = () => {
+      woken++;
+      return new Promise(() => {});
+    };
+    const set = { piscina: { run }, terminate: () => {} } as unknown as ThreadSet;
+    const events = {
+      onRecords: () => {},
+      onEnded: () => {},
+      onLost: () => {},
+      onUnbegun: () => {},
+      onIdle: () => {},
+    };
+    const lanes = new Lanes(
+      [0, 1].map(number => new Lane(number, () => set, events)),
+      1000,
+      { onTimedOut: () => {}, onAbort: () => {}, onCancelled: () => {}, onReturned: () => {} },
+    );
+    t.after(() => lanes.close());
+    const call: TaskCall = { name: 'tiny', kind: 'rpc', timeout: 0, attempt: 1 };
+    lanes.submit(tasks([1, call], [2, call]).map(task => Object.assign(task, { expected })));
+    assert.equal(woken, threads);
+  });
+}
+
 function tasks(...calls: readonly (readonly [id: number, call: TaskCall])[]) {
   const bytes = new ByteWriter();
   const writer = new TaskWriter(bytes);

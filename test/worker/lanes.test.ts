@@ -346,20 +346,3 @@ test('without threads a task is answered with that', async t => {
   const channel = await startChannel(t, '', { threads: 0 });
   assert.equal((await channel.run('default')).status, 'noThreads');
 });
-
-test('jobs that are done sooner than a second thread would wake stay on one', async t => {
-  const { threads } = await startChannel(t, '', { threads: 2 });
-  const where = () => {
-    const job = { id: '1', name: 'where', attempt: 1, onNews: () => {} };
-    return threads.runJob(undefined, job).result;
-  };
-  // What their first runs took is soon forgotten.
-  for (let n = 0; n < 2000; n++) await where();
-  const rounds = 200;
-  let together = 0;
-  for (let n = 0; n < rounds; n++) {
-    const [one, other] = await Promise.all([where(), where()]);
-    if (one === other) together++;
-  }
-  assert.ok(together > rounds / 2, `${together} of ${rounds}`);
-});

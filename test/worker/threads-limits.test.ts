@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { QueueTimeoutError, TaskTimeoutError } from 'processhandler';
+import { QueueTimeoutError, TaskTimeoutError } from '../../dist/errors.js';
 import { until } from '../helpers/processes.ts';
 import { startThreads } from './support.ts';
 

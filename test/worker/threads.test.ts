@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NoThreadsError, QueueFullError, ThreadExitError, UnknownTaskError } from 'processhandler';
+import { NoThreadsError, QueueFullError, ThreadExitError, UnknownTaskError } from '../../dist/errors.js';
 import { until } from '../helpers/processes.ts';
 import { startThreads } from './support.ts';
 
