@@ -18,7 +18,7 @@ export interface JobRun {
   readonly result: Promise<unknown>;
   /** Takes it out if no thread has begun it: `result` rejects with the reason then. */
   takeBack(reason: Error): void;
-  /** Ends it, whether it has begun or not: `result` rejects with the reason. */
+  /** Ends it, whether it has begun or not: `result` rejects with the reason, but where it has just come to its end. */
   abort(reason: Error): void;
 }
 

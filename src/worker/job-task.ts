@@ -12,8 +12,8 @@ import { nextRpcId, type RpcTask } from './thread-task.ts';
 export interface JobTaskEvents {
   /** Takes it out if no thread has begun it; returns whether it could. */
   readonly takeBack: (task: JobTask) => boolean;
-  /** Ends it, whether it has begun or not. */
-  readonly cancel: (task: JobTask) => void;
+  /** Ends it, whether it has begun or not; returns false where it has ended, and its result is on its way. */
+  readonly cancel: (task: JobTask) => boolean;
   /** Nobody will hear of it any more. */
   readonly onOver: (task: JobTask) => void;
 }
@@ -76,9 +76,7 @@ export class JobTask implements RpcTask, JobRun {
   }
 
   abort(reason: Error): void {
-    if (this.#isOver) return;
-    this.#events.cancel(this);
-    this.fail(reason);
+    if (!this.#isOver && this.#events.cancel(this)) this.fail(reason);
   }
 
   /** Once; what its task has said of it comes within a turn of the event loop. */

@@ -104,6 +104,12 @@ export class Lane {
     return this.#tasks[this.#memory.ended];
   }
 
+  /** Whether the task has ended, and its result is on its way. */
+  hasEnded(id: number): boolean {
+    const place = this.#tasks.findIndex(task => task.id === id);
+    return this.#isBusy && place >= 0 && place < this.#memory.ended;
+  }
+
   /** The task that runs now, and for how long it has, ms; undefined between two of them. */
   get running(): { readonly task: ThreadTask; readonly age: number; readonly threadId: number } | undefined {
     const ended = this.#memory.ended;

@@ -160,6 +160,11 @@ export class Lanes {
     else this.#abort(id, 'cancelled');
   }
 
+  /** Whether the task has ended, and its result is on its way. */
+  hasEnded(id: number): boolean {
+    return this.#lanes.some(lane => lane.hasEnded(id));
+  }
+
   /** Takes a task out that has not begun; undefined where it has. */
   recall(id: number): ThreadTask | undefined {
     return this.#takeOut(id);

@@ -75,7 +75,10 @@ export class Threads implements TaskPool {
   readonly #jobEvents: JobTaskEvents = {
     takeBack: task => this.#unsubmit(task) || this.#takeBackJob(task),
     cancel: task => {
-      if (!this.#unsubmit(task)) this.#lanes.cancel(task.id);
+      if (this.#unsubmit(task)) return true;
+      if (this.#lanes.hasEnded(task.id)) return false;
+      this.#lanes.cancel(task.id);
+      return true;
     },
     onOver: ({ id }) => this.#jobs.delete(id),
   };

@@ -95,6 +95,23 @@ test('a signal that is aborted already starts nothing', async t => {
   assert.equal(threads.running.length, 0);
 });
 
+test('a job that is given up just after its end keeps its result; one that runs is ended', async t => {
+  const threads = await startThreads(t, source);
+  const start = (data: unknown, name: string) =>
+    threads.runJob(data, { id: '1', name, attempt: 1, onNews: () => {} });
+  const done = start(7, 'default');
+  await new Promise(setImmediate);
+  await new Promise(setImmediate);
+  // Seen in the shared memory: this thread has heard nothing yet.
+  while (threads.counts.tasks.done === 0);
+  done.abort(new Error('given up'));
+  assert.equal(await done.result, 7);
+  const runs = start(20_000, 'nap');
+  await until('it runs', () => threads.running.length === 1);
+  runs.abort(new Error('given up'));
+  await assert.rejects(runs.result, { message: 'given up' });
+});
+
 test('a signal that many tasks share keeps no listener of theirs', async t => {
   const threads = await startThreads(t, source);
   const { signal } = new AbortController();
