@@ -246,6 +246,13 @@ test('several supervisors of one configuration: each can be steered, and none by
   for (const instance of [1, 2]) {
     assert.ok(failedTasks.stderr.includes(`ph: instance ${instance}: too much\n`), failedTasks.stderr);
   }
+  const stacks = await command('stack', 'math#2', '--all');
+  assert.deepEqual(stacks.stdout.match(/^instance \d: math#2 /gm)?.sort(), [
+    'instance 1: math#2 ',
+    'instance 2: math#2 ',
+  ]);
+  const plans = await command('reload', '--dry-run', '--all');
+  assert.deepEqual(plans.stdout.match(/^instance \d: /gm)?.sort(), ['instance 1: ', 'instance 2: ']);
   project.write('math.mjs', 'throw new Error("not today")');
   const failed = await command('reload', '--all');
   assert.equal(failed.code, 1);

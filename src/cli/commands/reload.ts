@@ -53,21 +53,17 @@ async function showPlans(
   section: string | undefined,
 ): Promise<ExitCode> {
   let code: ExitCode = ExitCode.done;
-  for (const { client } of supervisors) {
+  const failure = await forEach(supervisors, async ({ client }, say) => {
     const plan = await client.plan(section === undefined ? {} : { section });
-    process.stdout.write(
-      linesOf(plan)
-        .map(line => `${line}\n`)
-        .join(''),
-    );
+    for (const line of linesOf(plan)) say(line);
     for (const { line, ...problem } of plan.problems) {
       process.stderr.write(
         `${formatProblem({ ...problem, ...(line !== undefined && { line }) } as Parameters<typeof formatProblem>[0])}\n`,
       );
       code = ExitCode.failed;
     }
-  }
-  return code;
+  });
+  return failure === ExitCode.done ? code : failure;
 }
 
 function linesOf({ added, removed, keys, problems }: Plan): string[] {

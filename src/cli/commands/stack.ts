@@ -1,16 +1,15 @@
 /** `ph stack` */
 
 import type { AnswerOf } from '../../control/protocol.ts';
-import { ExitCode, UsageError } from '../../errors.ts';
-import { chooseSupervisors, type SupervisorFlags } from '../supervisors.ts';
+import { type ExitCode, UsageError } from '../../errors.ts';
+import { chooseSupervisors, forEach, type SupervisorFlags } from '../supervisors.ts';
 
 export async function stack(worker: string | undefined, flags: SupervisorFlags): Promise<ExitCode> {
   const meant = parseWorker(worker);
-  const supervisors = await chooseSupervisors(flags);
-  const answers = await Promise.all(supervisors.map(({ client }) => client.stack(meant)));
-  const texts = answers.flatMap(({ workers }) => workers.map(describe));
-  process.stdout.write(texts.join('\n'));
-  return ExitCode.done;
+  return forEach(await chooseSupervisors(flags), async ({ client }, say) => {
+    const { workers } = await client.stack(meant);
+    if (workers.length > 0) say(workers.map(describe).join('\n').trimEnd());
+  });
 }
 
 function parseWorker(text: string | undefined): { section?: string; index?: number } {
