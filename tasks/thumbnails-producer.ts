@@ -29,9 +29,10 @@ const jobs = await queue.addBulk(
 // From the state of each job: events may be missed.
 for (const { id } of jobs) {
   for (;;) {
-    const job = await queue.getJob(id as string);
-    const state = await job?.getState();
-    if (state === 'completed' || state === 'failed' || !job) {
+    const state = await queue.getJobState(id as string);
+    if (state === 'completed' || state === 'failed' || state === 'unknown') {
+      // Read only now: the job has its result by then.
+      const job = await queue.getJob(id as string);
       const files = job?.returnvalue?.map(({ file }) => file).join(', ');
       process.stdout.write(
         `${join(photos, `${id}`.replace('thumbnail-', ''))}: ${files ?? job?.failedReason}\n`,
