@@ -1,9 +1,9 @@
 /** The end of a listening socket that nobody else will accept from: what waits in its queue is taken first. */
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { cookiesSent, inodeOf, othersHolding, type SocketRow, State, socketsAt } from './socket-table.ts';
 
 /** Turns of the event loop without a new connection after which the queue counts as empty. */
 const quietTurns = 3;
@@ -87,31 +87,10 @@ function nameOf(address = '', port = 0): string {
  */
 async function isLeftTo(fd: number, deadline: number): Promise<boolean> {
   for (;;) {
-    const others = siblings().filter(pid => socketOf(pid, fd) === socketOf(process.pid, fd));
+    const others = othersHolding(fd);
     if (others.some(pid => pid < process.pid)) return false;
     if (others.length === 0 || performance.now() >= deadline) return true;
     await delay(connectLimit);
-  }
-}
-
-/** The other processes of the supervisor. */
-function siblings(): number[] {
-  const tasks = `/proc/${process.ppid}/task`;
-  try {
-    const lists = readdirSync(tasks).map(task => readFileSync(`${tasks}/${task}/children`, 'latin1'));
-    const pids = lists.join(' ').split(' ').filter(Boolean).map(Number);
-    return pids.filter(pid => pid !== process.pid);
-  } catch {
-    return []; // of a kernel that does not list them
-  }
-}
-
-/** Undefined where that process has closed it. Its number is the same in all workers of a section. */
-function socketOf(pid: number, fd: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/fd/${fd}`);
-  } catch {
-    return undefined;
   }
 }
 
@@ -146,22 +125,22 @@ async function trySeal(server: net.Server, handle: ListenHandle, own: Set<string
   const areConnected = await connected(fillers);
   const rows = server.listening ? socketsAt(address.port) : [];
   const isSealed = areConnected && holdsOnly(fillers, rows, handle.fd) && cookiesSent() === cookies;
-  const ours = fillers.map(filler => rowOf(filler, halfOpen, rows));
+  const ours = fillers.map(filler => rowOf(filler, State.halfOpen, rows));
   for (const filler of fillers) {
-    if (rowOf(filler, established, rows)) own.add(nameOf(filler.localAddress, filler.localPort));
+    if (rowOf(filler, State.established, rows)) own.add(nameOf(filler.localAddress, filler.localPort));
     // Otherwise the kernel would go on offering it to let it in.
-    if (rowOf(filler, halfOpen, rows)) filler.resetAndDestroy();
+    if (rowOf(filler, State.halfOpen, rows)) filler.resetAndDestroy();
     else filler.destroy();
   }
   // Also what makes libuv accept again.
   if (!isSealed && server.listening) handle.listen(backlog);
-  return { isSealed, shutOut: rows.filter(row => row.state === halfOpen && !ours.includes(row)) };
+  return { isSealed, shutOut: rows.filter(row => row.state === State.halfOpen && !ours.includes(row)) };
 }
 
 /** They come in when they, or the kernel, try again. */
 async function untilLetIn(shutOut: readonly SocketRow[], deadline: number): Promise<void> {
   const isOut = ({ port, remote }: SocketRow) =>
-    socketsAt(port).some(row => row.state === halfOpen && row.remote === remote);
+    socketsAt(port).some(row => row.state === State.halfOpen && row.remote === remote);
   while (performance.now() < deadline && shutOut.some(isOut)) await delay(connectLimit);
 }
 
@@ -186,67 +165,15 @@ async function connected(sockets: readonly net.Socket[]): Promise<boolean> {
   return sockets.every(({ connecting, destroyed }) => !connecting && !destroyed);
 }
 
-const listening = '0A';
-const established = '01';
-/** The other side believes that it is connected, or soon will. */
-const halfOpen = '03';
-
 /** Whether these wait, nobody else does, and none is on its way into the queue. */
 function holdsOnly(fillers: readonly net.Socket[], rows: readonly SocketRow[], fd: number): boolean {
-  const inode = /\d+/.exec(socketOf(process.pid, fd) ?? '')?.[0];
-  const waiting = rows.find(row => row.state === listening && row.inode === inode)?.queued;
-  const areTaken = fillers.every(filler => rowOf(filler, established, rows));
-  return waiting === fillers.length && areTaken && !rows.some(row => row.state === halfOpen);
+  const inode = inodeOf(fd);
+  const waiting = rows.find(row => row.state === State.listening && row.inode === inode)?.queued;
+  const areTaken = fillers.every(filler => rowOf(filler, State.established, rows));
+  return waiting === fillers.length && areTaken && !rows.some(row => row.state === State.halfOpen);
 }
 
 /** The other end of a connection of our own. */
 function rowOf({ localPort }: net.Socket, state: string, rows: readonly SocketRow[]): SocketRow | undefined {
-  return rows.find(row => row.state === state && afterColon(row.remote) === localPort);
-}
-
-/** How many handshakes of this machine's network namespace were answered by SYN cookie; undefined where nobody counts them. */
-function cookiesSent(): string | undefined {
-  try {
-    const [names, values] = readFileSync('/proc/self/net/netstat', 'latin1')
-      .split('\n')
-      .map(line => line.split(' ')) as [string[], string[]];
-    return values[names.indexOf('SyncookiesSent')];
-  } catch {
-    return undefined;
-  }
-}
-
-interface SocketRow {
-  readonly port: number;
-  /** Address and port, in hexadecimal digits. */
-  readonly remote: string;
-  readonly state: string;
-  /** Of a listening socket: connections that wait to be accepted. */
-  readonly queued: number;
-  readonly inode: string | undefined;
-}
-
-function socketsAt(port: number): SocketRow[] {
-  return ['tcp', 'tcp6'].flatMap(table => rowsOf(table, port));
-}
-
-/** The rows of /proc/net/tcp with that local port: `sl local remote state tx:rx … inode`. */
-function rowsOf(table: string, port: number): SocketRow[] {
-  let text: string;
-  try {
-    text = readFileSync(`/proc/self/net/${table}`, 'latin1');
-  } catch {
-    return []; // a kernel without IPv6
-  }
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  return text.split('\n').flatMap(line => {
-    if (!line.includes(suffix)) return [];
-    const [, local, remote = '', state = '', queues = '', , , , , inode] = line.trim().split(/\s+/);
-    return local?.endsWith(suffix) ? { port, remote, state, queued: afterColon(queues), inode } : [];
-  });
-}
-
-/** The second of two hexadecimal numbers. */
-function afterColon(pair: string): number {
-  return Number.parseInt(pair.split(':')[1] ?? '', 16);
+  return rows.find(row => row.state === state && row.remotePort === localPort);
 }

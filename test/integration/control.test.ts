@@ -191,10 +191,17 @@ test('whoever asked and leaves takes the task along; how long one may run can be
 
 test('S20 it answers during a reload, which tells whoever waits for it how it ended', async t => {
   const { project, client } = await start(t);
-  writeFileSync(project.path('math.mjs'), `await new Promise(resolve => setTimeout(resolve, 300));${module}`);
+  const gate = project.path('seen');
+  writeFileSync(
+    project.path('math.mjs'),
+    `import { existsSync } from 'node:fs';
+    while (!existsSync('${gate}')) await new Promise(resolve => setTimeout(resolve, 5));
+    ${module}`,
+  );
   const reloaded = client.reload({});
   const seen = new Set<string | null>();
   while (!seen.has('reload')) seen.add((await client.status()).supervisor.busyWith);
+  writeFileSync(gate, '');
   assert.deepEqual((await reloaded).sections, [
     { name: 'math', change: 'replaced', generation: 2, workers: 2 },
   ]);
