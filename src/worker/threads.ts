@@ -8,7 +8,6 @@ import { unwrapMoved } from '../channel/moved.ts';
 import { Status, writeRecord } from '../channel/records.ts';
 import { longTask, RunTimes } from '../channel/run-times.ts';
 import type { Outcome } from '../channel/statistics.ts';
-import type { TaskCall } from '../channel/tasks.ts';
 import { timeLimit } from '../channel/time-limit.ts';
 import type { SectionConfig } from '../config/types.ts';
 import { type TaskTrace, taskChannel } from '../diagnostics.ts';
@@ -22,7 +21,7 @@ import {
 } from '../errors.ts';
 import type { Job, JobRun } from '../queue/job-threads.ts';
 import { Broadcasts } from './broadcasts.ts';
-import { JobTask, type JobTaskEvents } from './job-task.ts';
+import { JobRuns } from './job-runs.ts';
 import { Lane } from './lane.ts';
 import { clock } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
@@ -67,21 +66,7 @@ export class Threads implements TaskPool {
   /** Tasks that are not over. */
   #active = 0;
   #nextLocalId = -1;
-  /** By the id of the task. */
-  readonly #jobs = new Map<number, JobTask>();
-  #jobsToSubmit: JobTask[] = [];
-  /** By name: a call that is the same travels once. */
-  readonly #jobCalls = new Map<string, TaskCall>();
-  readonly #jobEvents: JobTaskEvents = {
-    takeBack: task => this.#unsubmit(task) || this.#takeBackJob(task),
-    cancel: task => {
-      if (this.#unsubmit(task)) return true;
-      if (this.#lanes.hasEnded(task.id)) return false;
-      this.#lanes.cancel(task.id);
-      return true;
-    },
-    onOver: ({ id }) => this.#jobs.delete(id),
-  };
+  readonly #jobs: JobRuns;
 
   /** Starts the threads. */
   constructor(
@@ -99,6 +84,12 @@ export class Threads implements TaskPool {
       onAbort: ({ id }, reason, threadId) => this.#set?.post(threadId, { type: 'abort', id, reason }),
       onCancelled: task => this.#giveUp(task, 'cancelled'),
       onReturned: tasks => this.#onReturned(tasks),
+    });
+    this.#jobs = new JobRuns(config.taskTimeout, {
+      submit: tasks => this.#submitOwn(tasks),
+      recall: id => this.#recallOwn(id),
+      hasEnded: id => this.#lanes.hasEnded(id),
+      cancel: id => this.#lanes.cancel(id),
     });
     this.#broadcasts = new Broadcasts(config.abortGrace, {
       onDone: (task, status, value, outcome) => {
@@ -198,20 +189,7 @@ export class Threads implements TaskPool {
     const { name } = job;
     if (!this.#set) throw new NoThreadsError();
     if (!this.#taskNames.includes(name)) throw new UnknownTaskError(name, this.#taskNames);
-    const known = this.#jobCalls.get(name);
-    const call = known ?? { name, kind: 'job', timeout: timeLimit(this.#config.taskTimeout), attempt: 1 };
-    if (!known) this.#jobCalls.set(name, call);
-    const task = new JobTask(call, data, job, this.#jobEvents);
-    this.#jobs.set(task.id, task);
-    // Those of a turn of the event loop travel together.
-    if (this.#jobsToSubmit.push(task) === 1) setImmediate(() => this.#submitJobs());
-    return task;
-  }
-
-  #submitJobs(): void {
-    const tasks = this.#jobsToSubmit;
-    this.#jobsToSubmit = [];
-    this.#submitOwn(tasks);
+    return this.#jobs.start(data, job);
   }
 
   /** Runs tasks of the channel; what becomes of each comes as records. */
@@ -260,13 +238,7 @@ export class Threads implements TaskPool {
     return task !== undefined;
   }
 
-  #unsubmit(task: JobTask): boolean {
-    const at = this.#jobsToSubmit.indexOf(task);
-    if (at >= 0) this.#jobsToSubmit.splice(at, 1);
-    return at >= 0;
-  }
-
-  #takeBackJob({ id }: JobTask): boolean {
+  #recallOwn(id: number): boolean {
     const isTaken = this.#lanes.recall(id) !== undefined;
     if (isTaken) this.#ended(1);
     return isTaken;
@@ -331,7 +303,7 @@ export class Threads implements TaskPool {
         this.#lanes.pump();
         break;
       case 'job':
-        this.#jobs.get(message.id)?.onNews(message.news);
+        this.#jobs.onNews(message.id, message.news);
         break;
       case 'broadcast':
         this.#broadcasts.answered(message.id, message.threadId, message.reply);
